@@ -1,0 +1,54 @@
+"""Silver: typed, checked, each message once; what was refused stands in quarantine."""
+
+from __future__ import annotations
+
+from battery_lake.tables.bronze import ORIGIN
+from battery_lake.tables.model import Column, Table, key
+
+MESSAGE_INDEX = Column(
+    "message_index", "int", "Place of the message in a body that is an array, from 0.", nullable=False
+)
+
+TELEMETRY = Table(
+    name="silver.telemetry",
+    grain="A valid message of a pack.",
+    columns=(
+        key("pack_id", "string", "The pack that was measured."),
+        key("measured_at", "timestamp", "When the BMS measured. UTC."),
+        key("sequence", "bigint", "The device's own message counter."),
+        Column("vehicle_id", "string", "Vehicle that carried the pack: the authenticated device.", nullable=False),
+        Column("state", "string", "What the device says it does: driving, charging, parked."),
+        Column("current_a", "double", "Pack current; charge is positive. [A]"),
+        Column("pack_voltage_v", "double", "Voltage of the whole string. [V]"),
+        Column("soc_pct", "double", "State of charge as the BMS reports it, 0 to 100. [%]"),
+        Column("cell_voltages_v", "array<double>", "One voltage per cell in series, in order. [V]"),
+        Column("temperatures_c", "array<double>", "One reading per probe. [°C]"),
+        Column("odometer_km", "double", "Odometer. [km]"),
+        Column("latitude", "double", "Position, degrees north.", personal=True),
+        Column("longitude", "double", "Position, degrees east.", personal=True),
+        Column("flags", "array<string>", "Codes of the rules that flagged or blanked something.", nullable=False),
+        Column("enqueued_at", "timestamp", "When the hub took the message. UTC."),
+        *ORIGIN,
+        MESSAGE_INDEX,
+    ),
+    key=("pack_id", "measured_at", "sequence"),
+    cluster_by=("pack_id", "measured_at"),
+)
+
+QUARANTINE = Table(
+    name="silver.quarantine",
+    grain="A message that was refused.",
+    columns=(
+        *ORIGIN,
+        key("message_index", "int", MESSAGE_INDEX.comment),
+        Column("enqueued_at", "timestamp", "When the hub took the message. UTC."),
+        Column("device_id", "string", "Device that the hub authenticated."),
+        Column("body", "binary", "The body, byte for byte."),
+        Column("reasons", "array<struct<code:string,detail:string>>", "Every rule that refused it, and why."),
+        Column("refused_at", "timestamp", "When it was refused first. UTC.", nullable=False),
+    ),
+    key=("hub", "partition_id", "sequence_number", "message_index"),
+    cluster_by=("device_id", "enqueued_at"),
+)
+
+TABLES = (TELEMETRY, QUARANTINE)
