@@ -39,7 +39,7 @@ def unit_of(column: str) -> str | None:
     name = column
     for quantile in QUANTILES:
         name = name.removesuffix(quantile)
-    if name in {"efc"}:
+    if name == "efc":
         return UNITS["_efc"]
     matches = [suffix for suffix in UNITS if name.endswith(suffix)]
     return UNITS[max(matches, key=len)] if matches else None

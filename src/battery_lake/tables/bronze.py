@@ -6,7 +6,9 @@ from battery_lake.tables.model import Column, Table, key
 
 ORIGIN = (
     key("hub", "string", "Where the message came in: the hub's name, or the landing folder's."),
-    key("partition_id", "string", "Partition of the hub; for landing files the file's path below the folder."),
+    key(
+        "partition_id", "string", "Partition of the hub; for landing files the file's path below the folder."
+    ),
     key("sequence_number", "bigint", "Position in the partition; for landing files the line, from 0."),
 )
 """The three columns that name a received message for ever."""

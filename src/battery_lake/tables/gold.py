@@ -8,7 +8,9 @@ PACK = key("pack_id", "string", "The pack.")
 CELL = key("cell_id", "string", "The cell: pack / module / cell within the module, from 1.")
 AS_OF_DATE = key("as_of_date", "date", "The day; values hold what was known at its end. UTC.")
 SERIES_INDEX = Column("series_index", "int", "Place of the cell in the string, from 0.", nullable=False)
-METHOD_VERSION = Column("method_version", "string", "Version of the method that made the row.", nullable=False)
+METHOD_VERSION = Column(
+    "method_version", "string", "Version of the method that made the row.", nullable=False
+)
 MODEL_VERSION = Column("model_version", "string", "Version of the model that made the outlook.")
 
 HEALTH = (
@@ -78,7 +80,9 @@ CAPACITY_OBSERVATION = Table(
         key("started_at", "timestamp", "Start of the session. UTC."),
         key("method", "string", "rest_to_rest or full_discharge."),
         Column("ended_at", "timestamp", "End of the session. UTC."),
-        Column("capacity_ah", "array<double>", "Capacity of each cell; null: the session does not tell. [Ah]"),
+        Column(
+            "capacity_ah", "array<double>", "Capacity of each cell; null: the session does not tell. [Ah]"
+        ),
         Column("variance_ah2", "array<double>", "Variance of each capacity. [Ah²]"),
         Column("charge_ah", "double", "Charge moved between the two ends of the window. [Ah]"),
         Column("soc_start_pct", "double", "SOC of the median cell at the window's start. [%]"),
@@ -96,7 +100,9 @@ CELL_STATE = Table(
     grain="The estimator's state of a pack, one array entry a cell, before the day that is still open.",
     columns=(
         PACK,
-        Column("as_of_at", "timestamp", "The state holds everything before this instant. UTC.", nullable=False),
+        Column(
+            "as_of_at", "timestamp", "The state holds everything before this instant. UTC.", nullable=False
+        ),
         Column("soh_pct", "array<double>", "Filtered SOH. [%]"),
         Column("fade_pct_per_day", "array<double>", "Filtered loss of SOH per day. [%/d]"),
         Column("soh_variance", "array<double>", "Variance of the SOH. [%²]"),
@@ -116,8 +122,14 @@ CELL_STATE = Table(
 CELL_HEALTH = Table(
     name="gold.cell_health",
     grain="A cell on a day with new evidence.",
-    columns=(CELL, AS_OF_DATE, Column("pack_id", "string", "The pack.", nullable=False), SERIES_INDEX, *HEALTH,
-             METHOD_VERSION),
+    columns=(
+        CELL,
+        AS_OF_DATE,
+        Column("pack_id", "string", "The pack.", nullable=False),
+        SERIES_INDEX,
+        *HEALTH,
+        METHOD_VERSION,
+    ),
     key=("cell_id", "as_of_date"),
     cluster_by=("pack_id", "as_of_date"),
     change_feed=True,
@@ -126,8 +138,14 @@ CELL_HEALTH = Table(
 CELL_LIFE = Table(
     name="gold.cell_life",
     grain="A cell's outlook on a day with new evidence.",
-    columns=(CELL, AS_OF_DATE, Column("pack_id", "string", "The pack.", nullable=False), SERIES_INDEX, *LIFE,
-             MODEL_VERSION),
+    columns=(
+        CELL,
+        AS_OF_DATE,
+        Column("pack_id", "string", "The pack.", nullable=False),
+        SERIES_INDEX,
+        *LIFE,
+        MODEL_VERSION,
+    ),
     key=("cell_id", "as_of_date"),
     cluster_by=("pack_id", "as_of_date"),
     change_feed=True,

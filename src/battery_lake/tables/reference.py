@@ -13,11 +13,17 @@ PACKS = Table(
         Column("chemistry", "string", "NMC, NCA, LCO, LMO or LFP.", nullable=False),
         Column("cells_in_series", "int", "Cells (or parallel groups) in series.", nullable=False),
         Column("cells_in_parallel", "int", "Cells in each parallel group."),
-        Column("cells_per_module", "int", "Cells in series per module: how series order is cut into modules."),
+        Column(
+            "cells_per_module", "int", "Cells in series per module: how series order is cut into modules."
+        ),
         Column("rated_capacity_ah", "double", "Capacity of the new pack: 100 % SOH. [Ah]", nullable=False),
         Column("rated_energy_wh", "double", "Energy of the new pack. [Wh]"),
         Column("eol_soh_pct", "double", "SOH at which life ends; empty: 80. [%]"),
-        Column("ocv_curve", "string", "Name of a shipped OCV curve, or of a JSON file beside the reference files."),
+        Column(
+            "ocv_curve",
+            "string",
+            "Name of a shipped OCV curve, or of a JSON file beside the reference files.",
+        ),
         Column("ocv_soc_frac", "array<double>", "The OCV curve's states of charge, rising. [1]"),
         Column("ocv_v", "array<double>", "The OCV curve's voltages, of the new cell at equilibrium. [V]"),
         Column("cell_low_v", "double", "Voltage at which a full discharge ends; empty: the chemistry's. [V]"),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from battery_lake.errors import ContractError
 from battery_lake.tables import bronze, gold, ops, reference, silver
-from battery_lake.tables.model import Table
+
+if TYPE_CHECKING:
+    from battery_lake.tables.model import Table
 
 TABLES: Final[dict[str, Table]] = {
     table.name: table for layer in (bronze, silver, reference, gold, ops) for table in layer.TABLES

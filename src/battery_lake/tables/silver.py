@@ -16,7 +16,9 @@ TELEMETRY = Table(
         key("pack_id", "string", "The pack that was measured."),
         key("measured_at", "timestamp", "When the BMS measured. UTC."),
         key("sequence", "bigint", "The device's own message counter."),
-        Column("vehicle_id", "string", "Vehicle that carried the pack: the authenticated device.", nullable=False),
+        Column(
+            "vehicle_id", "string", "Vehicle that carried the pack: the authenticated device.", nullable=False
+        ),
         Column("state", "string", "What the device says it does: driving, charging, parked."),
         Column("current_a", "double", "Pack current; charge is positive. [A]"),
         Column("pack_voltage_v", "double", "Voltage of the whole string. [V]"),
@@ -26,7 +28,9 @@ TELEMETRY = Table(
         Column("odometer_km", "double", "Odometer. [km]"),
         Column("latitude", "double", "Position, degrees north.", personal=True),
         Column("longitude", "double", "Position, degrees east.", personal=True),
-        Column("flags", "array<string>", "Codes of the rules that flagged or blanked something.", nullable=False),
+        Column(
+            "flags", "array<string>", "Codes of the rules that flagged or blanked something.", nullable=False
+        ),
         Column("enqueued_at", "timestamp", "When the hub took the message. UTC."),
         *ORIGIN,
         MESSAGE_INDEX,

@@ -1,0 +1,238 @@
+"""Settings: one typed object; defaults < battery_lake.toml < environment < job parameters.
+
+A key that no section has, a misspelt section too, is an error that names the nearest right key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from battery_lake.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+FILE_NAME: Final = "battery_lake.toml"
+ENV_PREFIX: Final = "BATTERY_LAKE_"
+OUTSIDE_SETTINGS: Final = frozenset({"BATTERY_LAKE_JARS", "BATTERY_LAKE_MAVEN_URL", "BATTERY_LAKE_CONFIG"})
+"""Variables that are read before there are settings, or say where they are."""
+
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A group of settings; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LakeSettings(Section):
+    """Where the tables are."""
+
+    catalog: str = Field("", description="Unity Catalog name; empty: Delta folders under home.")
+
+
+class SourceSettings(Section):
+    """Where messages come from."""
+
+    landing: str = Field("", description="Folder of IoT Hub routing files; empty: landing under home.")
+    hub: str = Field("landing", description="Name that stands for the source in bronze.")
+    max_files_per_trigger: int = Field(64, ge=1, description="Landing files in one batch.")
+
+
+class RefineSettings(Section):
+    """Bronze to silver."""
+
+    max_bytes_per_trigger: str = Field("256m", description="Bronze bytes in one batch, about.")
+    clock_skew_s: Positive = Field(300.0, description="How far a device's clock may run ahead. [s]")
+
+
+class SessionSettings(Section):
+    """Cutting telemetry into drives, charges and rests."""
+
+    window_s: Positive = Field(60.0, description="Half width of the window that tells a sample's kind. [s]")
+    gap_s: Positive = Field(1800.0, description="A longer silence ends a session. [s]")
+    rest_c_rate: Positive = Field(
+        0.02, description="Below this share of rated capacity per hour: at rest. [1/h]"
+    )
+
+
+class HealthSettings(Section):
+    """Estimating capacity, health and life."""
+
+    min_rest_s: Positive = Field(1200.0, description="Rest before a voltage counts as relaxed. [s]")
+    max_anchor_gap_s: Positive = Field(
+        86400.0, description="Longest time between a rest and the session. [s]"
+    )
+    min_soc_change_frac: Positive = Field(0.15, description="Narrowest SOC window that gives a capacity. [1]")
+    eol_soh_pct: Positive = Field(80.0, description="End of life where a pack's own is empty. [%]")
+    spread_alert_pct: Positive = Field(5.0, description="SOH spread within a pack that raises an alert. [%]")
+    imbalance_alert_mv: Positive = Field(
+        50.0, description="Voltage spread at rest that raises an alert. [mV]"
+    )
+
+
+class SparkSettings(Section):
+    """The local Spark session; Databricks brings its own."""
+
+    master: str = Field("local[2]", description="Spark master of the local session.")
+    driver_memory: str = Field("1536m", description="Heap of the local session.")
+    shuffle_partitions: int = Field(4, ge=1, description="Shuffle partitions of the local session.")
+
+
+class Settings(Section):
+    """Everything that can be set."""
+
+    home: Path = Field(Path(".battery_lake"), description="Root of everything local.")
+    lake: LakeSettings = LakeSettings()
+    source: SourceSettings = SourceSettings()
+    refine: RefineSettings = RefineSettings()
+    sessions: SessionSettings = SessionSettings()
+    health: HealthSettings = HealthSettings()
+    spark: SparkSettings = SparkSettings()
+
+    @property
+    def landing(self) -> Path:
+        """The landing folder."""
+        return Path(self.source.landing) if self.source.landing else self.home / "landing"
+
+
+class Origins(dict[str, str]):
+    """Dotted key to where its value came from; a key that is missing has its default."""
+
+
+def known_keys() -> dict[str, str]:
+    """Return every dotted key with its description."""
+    keys: dict[str, str] = {}
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, Section):
+            keys.update({f"{name}.{key}": f.description or "" for key, f in section.model_fields.items()})
+        else:
+            keys[name] = field.description or ""
+    return keys
+
+
+def load(
+    arguments: Iterable[str] = (),
+    *,
+    config: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> tuple[Settings, Origins]:
+    """Read the settings and say where each value came from.
+
+    Parameters
+    ----------
+    arguments
+        ``key=value`` pairs, dotted keys: they win over everything.
+    config
+        The TOML file; None: BATTERY_LAKE_CONFIG, else ``battery_lake.toml`` here if there is one.
+    environment
+        Variables; ``BATTERY_LAKE_HOME``, ``BATTERY_LAKE_SPARK__MASTER``. None: the process's own.
+
+    Raises
+    ------
+    SettingsError
+        A key is unknown, the file cannot be read, or a value is out of range.
+    """
+    environ = os.environ if environment is None else environment
+    layers: list[tuple[str, dict[str, Any]]] = [
+        (origin, values)
+        for origin, values in (
+            _from_file(
+                config or (Path(environ["BATTERY_LAKE_CONFIG"]) if "BATTERY_LAKE_CONFIG" in environ else None)
+            ),
+            ("environment", _from_environment(environ)),
+            ("argument", _from_arguments(arguments)),
+        )
+    ]
+    merged: dict[str, Any] = {}
+    origins = Origins()
+    for origin, values in layers:
+        for key, value in values.items():
+            merged[key] = value
+            origins[key] = origin
+    return _validated(merged, origins), origins
+
+
+def _from_file(path: Path | None) -> tuple[str, dict[str, Any]]:
+    explicit = path is not None
+    file = path or Path(FILE_NAME)
+    if not file.is_file():
+        if explicit:
+            raise SettingsError(
+                f"the settings file {file} is not there", remedy="check --config or BATTERY_LAKE_CONFIG"
+            )
+        return FILE_NAME, {}
+    try:
+        tree = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise SettingsError(
+            f"{file} is not valid TOML", why=str(fault), remedy="mend the line it names"
+        ) from fault
+    flat: dict[str, Any] = {}
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            flat.update({f"{name}.{key}": inner for key, inner in value.items()})
+        else:
+            flat[name] = value
+    _refuse_unknown(flat, str(file))
+    return str(file), flat
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    values = {
+        name.removeprefix(ENV_PREFIX).lower().replace("__", "."): value
+        for name, value in environ.items()
+        if name.startswith(ENV_PREFIX) and name not in OUTSIDE_SETTINGS
+    }
+    _refuse_unknown(values, "the environment", lambda key: ENV_PREFIX + key.upper().replace(".", "__"))
+    return values
+
+
+def _from_arguments(arguments: Iterable[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for argument in arguments:
+        key, equals, value = argument.removeprefix("--").partition("=")
+        if not equals:
+            raise SettingsError(
+                f"{argument} is no key=value", remedy="write it as spark.master=local[4], say"
+            )
+        values[key] = value
+    _refuse_unknown(values, "the arguments")
+    return values
+
+
+def _refuse_unknown(values: Mapping[str, Any], where: str, spell: Any = str) -> None:
+    known = known_keys()
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+            remedy = f"did you mean {spell(near[0])}?" if near else "`battery-lake settings` lists every key"
+            raise SettingsError(f"{spell(key)} in {where} is no setting", remedy=remedy)
+
+
+def _validated(merged: Mapping[str, Any], origins: Origins) -> Settings:
+    tree: dict[str, Any] = {}
+    for key, value in merged.items():
+        section, dot, name = key.partition(".")
+        if dot:
+            tree.setdefault(section, {})[name] = value
+        else:
+            tree[section] = value
+    try:
+        return Settings.model_validate(tree)
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"{key} = {first['input']!r} cannot be used",
+            why=f"{first['msg']} (from {origins.get(key, 'default')})",
+            remedy=known_keys().get(key, "see `battery-lake settings`"),
+        ) from fault
