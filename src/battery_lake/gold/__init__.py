@@ -1,0 +1,1 @@
+"""Gold transforms, one module a table."""

@@ -1,0 +1,1 @@
+"""The arrows: read, transform, write."""

@@ -1,0 +1,97 @@
+"""Bronze to silver: decode, check, keep each message once, quarantine the rest."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from pyspark.sql import Observation
+from pyspark.sql import functions as F
+
+from battery_lake.clock import utc_now
+from battery_lake.lake.sql import instant
+from battery_lake.lake.write import insert_missing
+from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
+from battery_lake.pipelines.settle import settle
+from battery_lake.pipelines.stream import run_available
+from battery_lake.silver.quarantine import refused
+from battery_lake.silver.rules import RuleParams
+from battery_lake.silver.telemetry import checked, first_of_key, valid
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from battery_lake.lake.access import Lake
+
+HUB_RETENTION: Final = dt.timedelta(days=7)
+"""A hub keeps messages for at most so long: what is older arrives by another way, and is rare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time of measurement that a batch is expected to hold."""
+
+    low: dt.datetime
+    high: dt.datetime
+
+    def condition(self, prefix: str = "") -> str:
+        """Return the SQL condition that a row lies within."""
+        return f"{prefix}measured_at BETWEEN {instant(self.low)} AND {instant(self.high)}"
+
+
+def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
+    """Put every message of a batch into silver or into quarantine, once.
+
+    The batch is parsed once in the usual case. Only where something was refused, repeated, late or known
+    already is it looked at again.
+    """
+    params = RuleParams(clock_skew_s=lake.settings.refine.clock_skew_s)
+    messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
+    window = _expected(bronze, params)
+    seen, fresh = Observation(), Observation()
+    counted = messages.observe(seen, F.count(F.lit(1)).alias("rows"), F.count_if("refused").alias("refused"))
+    rows = first_of_key(valid(counted).where(window.condition()))
+    inserted = insert_missing(
+        lake,
+        "silver.telemetry",
+        rows.observe(fresh, F.count(F.lit(1)).alias("rows")),
+        within=window.condition("t."),
+    )
+    row_count, refused_count = int(seen.get["rows"]), int(seen.get["refused"])
+    if refused_count:
+        insert_missing(lake, "silver.quarantine", refused(messages, params, utc_now()))
+    valid_count = row_count - refused_count
+    odd = settle(lake, messages) if inserted < valid_count else Counts()
+    return Counts(
+        rows_in=row_count,
+        rows_kept=valid_count - odd.rows_refused - odd.rows_duplicate,
+        rows_refused=refused_count + odd.rows_refused,
+        rows_duplicate=odd.rows_duplicate,
+    )
+
+
+def _expected(bronze: DataFrame, params: RuleParams) -> Window:
+    """The window comes from the hub's clock, in bronze's own statistics: no body is read."""
+    span = bronze.agg(F.min("enqueued_at").alias("low"), F.max("enqueued_at").alias("high")).collect()[0]
+    low = span.low or dt.datetime(2000, 1, 1)  # noqa: DTZ001  Spark hands over UTC without a zone
+    high = span.high or low
+    return Window(low - HUB_RETENTION, high + dt.timedelta(seconds=params.clock_skew_s))
+
+
+def _batch(lake: Lake, bronze: DataFrame, batch_id: int) -> Counts:
+    del batch_id
+    return refine_batch(lake, bronze)
+
+
+def _run(lake: Lake, progress: Progress) -> RunResult:
+    source = lake.stream("bronze.telemetry", maxBytesPerTrigger=lake.settings.refine.max_bytes_per_trigger)
+    return run_available(lake, "refine", source, _batch, progress)
+
+
+REFINE = Pipeline(
+    "refine",
+    reads=("bronze.telemetry", "reference.packs", "reference.pack_assignment"),
+    writes=("silver.telemetry", "silver.quarantine"),
+    step=_run,
+)

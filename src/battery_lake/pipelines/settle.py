@@ -1,0 +1,78 @@
+"""Messages that share a key: the one that was first is kept, equal ones are counted, others quarantined."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from battery_lake.clock import utc_now
+from battery_lake.lake.sql import instant
+from battery_lake.lake.write import insert_missing, upsert
+from battery_lake.pipelines.model import Counts
+from battery_lake.silver.decode import decode
+from battery_lake.silver.duplicates import CONFLICT, DUPLICATE, KEPT, verdicts
+from battery_lake.silver.quarantine import conflicting
+from battery_lake.silver.telemetry import PLACE, valid
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from battery_lake.lake.access import Lake
+
+CONFLICT_DETAIL = "silver keeps another message with this pack, time and sequence"
+
+
+def settle(lake: Lake, messages: DataFrame) -> Counts:
+    """Decide on every valid message of a batch that did not simply go in.
+
+    Parameters
+    ----------
+    lake
+        The tables.
+    messages
+        The batch, checked.
+
+    Returns
+    -------
+    Counts
+        ``rows_refused`` conflicts and ``rows_duplicate`` duplicates among the batch's own messages.
+    """
+    arrived = valid(messages)
+    span = arrived.agg(F.min("measured_at").alias("low"), F.max("measured_at").alias("high")).collect()[0]
+    if span.low is None:
+        return Counts()
+    within = f"measured_at BETWEEN {instant(span.low)} AND {instant(span.high)}"
+    judged = verdicts(arrived, lake.read("silver.telemetry").where(within))
+    counts = {
+        (row.verdict, row.is_stored): int(row["count"])
+        for row in judged.groupBy("verdict", "is_stored").count().collect()
+    }
+    lost = counts.get((CONFLICT, False), 0)
+    # What leaves silver goes to quarantine first: a crash in between repeats both.
+    _quarantine(lake, messages, judged, counts)
+    if counts.get((KEPT, False), 0):
+        winners = judged.where((F.col("verdict") == KEPT) & ~F.col("is_stored")).select(*PLACE)
+        upsert(
+            lake,
+            "silver.telemetry",
+            arrived.join(winners, on=list(PLACE), how="left_semi"),
+            within=f"t.{within}",
+        )
+    return Counts(rows_refused=lost, rows_duplicate=counts.get((DUPLICATE, False), 0))
+
+
+def _quarantine(
+    lake: Lake, messages: DataFrame, judged: DataFrame, counts: dict[tuple[str, bool], int]
+) -> None:
+    conflicts = judged.where(F.col("verdict") == CONFLICT)
+    if counts.get((CONFLICT, False), 0):
+        losers = conflicts.where("NOT is_stored").select(*PLACE)
+        rows = messages.join(losers, on=list(PLACE), how="left_semi")
+        insert_missing(lake, "silver.quarantine", conflicting(rows, CONFLICT_DETAIL, utc_now()))
+    if counts.get((CONFLICT, True), 0):
+        losers = conflicts.where("is_stored").select(*PLACE)
+        origin = [name for name in PLACE if name != "message_index"]
+        received = lake.read("bronze.telemetry").join(losers.select(*origin), on=origin, how="left_semi")
+        rows = decode(received).join(losers, on=list(PLACE), how="left_semi")
+        insert_missing(lake, "silver.quarantine", conflicting(rows, CONFLICT_DETAIL, utc_now()))

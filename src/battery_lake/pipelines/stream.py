@@ -1,0 +1,122 @@
+"""Running a stream to its end: batches, progress, accounting in ops.batch, and honest errors."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from pyspark.errors import StreamingQueryException
+
+import battery_lake
+from battery_lake.clock import monotonic_s, utc_now
+from battery_lake.errors import BatteryLakeError, DataLossError
+from battery_lake.lake.access import Lake
+from battery_lake.lake.write import upsert
+from battery_lake.log import logger
+from battery_lake.pipelines.model import Counts, Progress, RunResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyspark.sql import DataFrame
+
+    Batch = Callable[[Lake, DataFrame, int], Counts]
+
+BATCH_ROW = (
+    "pipeline string, generation string, batch_id bigint, rows_in bigint, rows_kept bigint, rows_refused bigint,"
+    " rows_duplicate bigint, seconds double, lag_s double, version string, finished_at timestamp"
+)
+
+
+def run_available(
+    lake: Lake, pipeline: str, source: DataFrame, batch: Batch, progress: Progress
+) -> RunResult:
+    """Take everything that is there now, batch by batch, then end.
+
+    Parameters
+    ----------
+    lake, pipeline
+        Where the stream keeps its place and under which name.
+    source
+        A streaming frame.
+    batch
+        Handles one batch; must give the same result when the same batch comes again.
+    progress
+        Told of every batch.
+
+    Raises
+    ------
+    BatteryLakeError
+        What a batch raised, or the stream's own failure in words.
+    """
+    result = RunResult(pipeline)
+    generation = lake.generation(pipeline)
+    faults: list[BatteryLakeError] = []
+    began = monotonic_s()
+
+    def handle(frame: DataFrame, batch_id: int) -> None:
+        started = monotonic_s()
+        inner = Lake(frame.sparkSession, lake.settings)
+        try:
+            counts = batch(inner, frame, batch_id)
+            _balance(pipeline, batch_id, counts)
+            _account(inner, (pipeline, generation, batch_id), counts, monotonic_s() - started)
+        except BatteryLakeError as fault:
+            faults.append(fault)
+            raise
+        result.batches += 1
+        result.counts = result.counts + counts
+        progress.batch(pipeline, batch_id, counts.rows_in)
+        logger(pipeline).info("batch_committed", batch_id=batch_id, rows=counts.rows_in)
+
+    query = (
+        source.writeStream
+        .foreachBatch(handle)
+        .option("checkpointLocation", lake.checkpoint(pipeline))
+        .queryName(pipeline)
+        .trigger(availableNow=True)
+        .start()
+    )
+    try:
+        query.awaitTermination()
+    except StreamingQueryException as fault:
+        raise (faults[0] if faults else _in_words(pipeline, fault)) from fault
+    finally:
+        query.stop()
+    result.seconds = monotonic_s() - began
+    return result
+
+
+def _balance(pipeline: str, batch_id: int, counts: Counts) -> None:
+    explained = counts.rows_kept + counts.rows_refused + counts.rows_duplicate
+    if explained != counts.rows_in:
+        raise DataLossError(
+            f"{pipeline} batch {batch_id} does not add up",
+            why=f"{counts.rows_in} rows came, {counts.rows_kept} kept + {counts.rows_refused} refused"
+            f" + {counts.rows_duplicate} duplicate = {explained}",
+            remedy="nothing was committed past this batch; report it with the batch's bronze rows",
+        )
+
+
+def _account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: float) -> None:
+    row: dict[str, Any] = dict(zip(("pipeline", "generation", "batch_id"), key, strict=True))
+    row |= {
+        "rows_in": counts.rows_in,
+        "rows_kept": counts.rows_kept,
+        "rows_refused": counts.rows_refused,
+        "rows_duplicate": counts.rows_duplicate,
+        "seconds": seconds,
+        "lag_s": None,
+        "version": battery_lake.__version__,
+        "finished_at": utc_now().astimezone(dt.UTC).replace(tzinfo=None),
+    }
+    upsert(lake, "ops.batch", lake.spark.createDataFrame([row], BATCH_ROW))
+
+
+def _in_words(pipeline: str, fault: StreamingQueryException) -> BatteryLakeError:
+    text = str(fault)
+    return BatteryLakeError(
+        f"{pipeline} stopped",
+        why=text.split("JVM stacktrace", maxsplit=1)[0].strip().splitlines()[0][:500],
+        remedy="run it again: it goes on from the last batch that was committed; --debug shows the whole trace",
+    )

@@ -1,0 +1,59 @@
+"""Messages with the same key: which one silver keeps, and what becomes of the others.
+
+The copy that the hub took first wins; of copies taken at the same instant, the one with the smaller
+content hash. The choice depends on the messages alone, so any order of arrival gives the same table.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from battery_lake.silver.telemetry import KEY, PLACE, content_hash
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+KEPT: Final = "kept"
+DUPLICATE: Final = "duplicate"
+CONFLICT: Final = "conflict"
+
+
+def verdicts(arrived: DataFrame, stored: DataFrame) -> DataFrame:
+    """One row per message that shares its key with another: what becomes of it.
+
+    Parameters
+    ----------
+    arrived
+        Valid messages, in the form of silver.telemetry.
+    stored
+        What silver.telemetry holds for their time.
+
+    Returns
+    -------
+    DataFrame
+        Key, place, ``is_stored`` (it is in silver now) and ``verdict``: ``kept`` (it is the one that
+        silver must hold), ``duplicate`` (it says the same), ``conflict`` (it says something else).
+    """
+    narrow: list[Column | str] = [*KEY, *PLACE, "enqueued_at", content_hash().alias("content")]
+    new = arrived.select(*narrow)
+    old = stored.join(new.select(*KEY).distinct(), on=list(KEY), how="left_semi").select(*narrow)
+    # A batch that runs again finds its own rows in silver: they are no duplicates.
+    again = new.join(old.select(*KEY, *PLACE), on=[*KEY, *PLACE], how="left_anti")
+    everything = again.withColumn("is_stored", F.lit(False)).unionByName(
+        old.withColumn("is_stored", F.lit(True))
+    )
+    order = Window.partitionBy(*KEY).orderBy("enqueued_at", "content", F.col("is_stored").desc(), *PLACE)
+    ranked = everything.withColumns({
+        "place": F.row_number().over(order),
+        "first_content": F.first("content").over(order),
+    })
+    verdict = (
+        F
+        .when(F.col("place") == 1, KEPT)
+        .when(F.col("content") == F.col("first_content"), DUPLICATE)
+        .otherwise(CONFLICT)
+    )
+    return ranked.select(*KEY, *PLACE, "is_stored", verdict.alias("verdict"))
