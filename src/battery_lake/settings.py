@@ -36,6 +36,7 @@ class LakeSettings(Section):
     """Where the tables are."""
 
     catalog: str = Field("", description="Unity Catalog name; empty: Delta folders under home.")
+    checkpoints: str = Field("", description="Folder of stream checkpoints; empty: under home.")
 
 
 class SourceSettings(Section):
@@ -73,9 +74,6 @@ class HealthSettings(Section):
     min_soc_change_frac: Positive = Field(0.15, description="Narrowest SOC window that gives a capacity. [1]")
     eol_soh_pct: Positive = Field(80.0, description="End of life where a pack's own is empty. [%]")
     spread_alert_pct: Positive = Field(5.0, description="SOH spread within a pack that raises an alert. [%]")
-    imbalance_alert_mv: Positive = Field(
-        50.0, description="Voltage spread at rest that raises an alert. [mV]"
-    )
 
 
 class SparkSettings(Section):

@@ -42,7 +42,7 @@ def _batch(lake: Lake, lines: DataFrame, batch_id: int) -> Counts:
 
 def _run(lake: Lake, progress: Progress) -> RunResult:
     lake.settings.landing.mkdir(parents=True, exist_ok=True)
-    return run_available(lake, "ingest", files.stream(lake), _batch, progress)
+    return run_available(lake, "ingest", files.stream(lake.spark, lake.settings), _batch, progress)
 
 
 INGEST = Pipeline("ingest", reads=(), writes=("bronze.telemetry",), step=_run)

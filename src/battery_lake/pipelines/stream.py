@@ -14,6 +14,7 @@ from battery_lake.lake.access import Lake
 from battery_lake.lake.write import upsert
 from battery_lake.log import logger
 from battery_lake.pipelines.model import Counts, Progress, RunResult
+from battery_lake.tables.ops import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,11 +22,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     Batch = Callable[[Lake, DataFrame, int], Counts]
-
-BATCH_ROW = (
-    "pipeline string, generation string, batch_id bigint, rows_in bigint, rows_kept bigint, rows_refused bigint,"
-    " rows_duplicate bigint, seconds double, lag_s double, version string, finished_at timestamp"
-)
 
 
 def run_available(
@@ -110,7 +106,7 @@ def _account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: flo
         "version": battery_lake.__version__,
         "finished_at": utc_now().astimezone(dt.UTC).replace(tzinfo=None),
     }
-    upsert(lake, "ops.batch", lake.spark.createDataFrame([row], BATCH_ROW))
+    upsert(lake, "ops.batch", lake.spark.createDataFrame([row], BATCH.fields))
 
 
 def _in_words(pipeline: str, fault: StreamingQueryException) -> BatteryLakeError:
@@ -118,5 +114,5 @@ def _in_words(pipeline: str, fault: StreamingQueryException) -> BatteryLakeError
     return BatteryLakeError(
         f"{pipeline} stopped",
         why=text.split("JVM stacktrace", maxsplit=1)[0].strip().splitlines()[0][:500],
-        remedy="run it again: it goes on from the last batch that was committed; --debug shows the whole trace",
+        remedy="run it again: it goes on from the last committed batch; --debug shows the trace",
     )

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
-    from battery_lake.lake.access import Lake
+    from battery_lake.settings import Settings
 
 ENVELOPE = (
     "EnqueuedTimeUtc STRING, Properties MAP<STRING,STRING>, SystemProperties MAP<STRING,STRING>, Body STRING"
@@ -23,16 +23,16 @@ ENVELOPE = (
 """The routing line; Body comes as the exact text of whatever JSON stands there."""
 
 
-def stream(lake: Lake) -> DataFrame:
+def stream(spark: SparkSession, settings: Settings) -> DataFrame:
     """Return the landing folder's lines as a stream: value, file, block_start."""
-    root = re.escape(str(lake.settings.landing.absolute()))
+    root = re.escape(str(settings.landing.absolute()))
     return (
-        lake.spark.readStream
+        spark.readStream
         .format("text")
         .option("recursiveFileLookup", "true")
         .option("pathGlobFilter", "*.json")
-        .option("maxFilesPerTrigger", str(lake.settings.source.max_files_per_trigger))
-        .load(str(lake.settings.landing.absolute()))
+        .option("maxFilesPerTrigger", str(settings.source.max_files_per_trigger))
+        .load(str(settings.landing.absolute()))
         .select(
             "value",
             F.regexp_replace("_metadata.file_path", f"^.*{root}/*", "").alias("file"),

@@ -1,0 +1,1 @@
+"""Contracts of all tables, as plain data."""

@@ -50,6 +50,7 @@ SESSION = Table(
         Column("charge_ah", "double", "Net charge; into the pack is positive. [Ah]"),
         Column("throughput_ah", "double", "Charge moved in either direction. [Ah]"),
         Column("energy_wh", "double", "Net energy; into the pack is positive. [Wh]"),
+        Column("sampling_ah2", "double", "Variance of the charge: current is unknown between samples. [Ah²]"),
         Column("soc_start_pct", "double", "The BMS's SOC at the start. [%]"),
         Column("soc_end_pct", "double", "The BMS's SOC at the end. [%]"),
         Column("temperature_mean_c", "double", "Mean over samples and probes. [°C]"),

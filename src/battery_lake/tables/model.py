@@ -94,6 +94,11 @@ class Table:
         """Column names in the order of storage."""
         return tuple(column.name for column in self.columns)
 
+    @property
+    def fields(self) -> str:
+        """Names and types as Spark reads a schema: ``pack_id string, ...``."""
+        return ", ".join(f"{column.name} {column.type}" for column in self.columns)
+
 
 def key(name: str, type_: str, comment: str) -> Column:
     """Return a column that is part of a key: never null."""

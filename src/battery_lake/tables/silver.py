@@ -37,6 +37,7 @@ TELEMETRY = Table(
     ),
     key=("pack_id", "measured_at", "sequence"),
     cluster_by=("pack_id", "measured_at"),
+    change_feed=True,
 )
 
 QUARANTINE = Table(

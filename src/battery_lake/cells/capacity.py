@@ -1,0 +1,137 @@
+"""Capacity of every cell from one stretch of use: two rests with charge between, or a full discharge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from battery_lake.cells.arrays import Floats
+
+MAX_RELATIVE_STD: Final = 0.3
+"""A SOC change known worse than this tells nothing: dividing by it is not near linear any more. [1]"""
+
+PLAUSIBLE_FRAC: Final = (0.2, 1.3)
+"""Capacity over rated capacity of a cell that still works. [1]"""
+
+FULL_SOC_FRAC: Final = 0.97
+"""From here on a cell counts as full. [1]"""
+
+FULL_DISCHARGE_STD_FRAC: Final = 0.004
+"""Standard deviation of a capacity from a full discharge: sensor gain, where sampling met the limit. [1]"""
+
+
+def rest_to_rest(
+    charge_ah: Floats,
+    charge_std_ah: Floats,
+    soc_start: Floats,
+    soc_start_std: Floats,
+    soc_end: Floats,
+    soc_end_std: Floats,
+    min_change: float = 0.15,
+) -> tuple[Floats, Floats]:
+    """Capacity of every cell of a string from the charge between two rests.
+
+    Parameters
+    ----------
+    charge_ah, charge_std_ah
+        Charge through the string between the rests, into it positive, and its standard deviation. [Ah],
+        shape ``(windows, 1)``
+    soc_start, soc_start_std, soc_end, soc_end_std
+        State of charge of each cell at the two rests, and standard deviations. [1],
+        shape ``(windows, cells)``
+    min_change
+        A smaller change of SOC tells nothing. [1]
+
+    Returns
+    -------
+    Floats
+        Capacities; NaN where SOC changed too little, too uncertainly, or against the charge. [Ah],
+        shape ``(windows, cells)``
+    Floats
+        Their variances, to first order. [Ah²], same shape
+
+    References
+    ----------
+    Plett, J. Power Sources 196 (2011) 2319: capacity from charge over SOC change, errors in both.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> one, std = np.array([[1.0]]), np.array([[0.01]])
+    >>> capacity_ah, _ = rest_to_rest(30.0 * one, std, 0.2 * one, std, 0.8 * one, std)
+    >>> capacity_ah.round(6).tolist()
+    [[50.0]]
+    """
+    change = np.asarray(soc_end - soc_start, dtype=np.float64)
+    change_std = np.hypot(soc_start_std, soc_end_std)
+    tells = (
+        (np.abs(change) >= min_change)
+        & (change_std <= MAX_RELATIVE_STD * np.abs(change))
+        & (change * charge_ah > 0.0)
+    )
+    change = np.where(tells, change, np.nan)
+    capacity_ah = charge_ah / change
+    variance_ah2 = (charge_std_ah / change) ** 2 + (capacity_ah * change_std / change) ** 2
+    return capacity_ah, variance_ah2
+
+
+def full_discharge(
+    low_limit_charge_ah: Floats,
+    min_cell_voltages_v: Floats,
+    low_v: Floats,
+    soc_start: Floats,
+) -> tuple[Floats, Floats]:
+    """Capacity of the cells that a discharge took from full to their low limit.
+
+    Parameters
+    ----------
+    low_limit_charge_ah
+        Charge taken out until the first cell met its limit; NaN: none did. [Ah], shape ``(drives,)``
+    min_cell_voltages_v
+        Lowest voltage of each cell: those that stayed above the limit get no value. [V],
+        shape ``(drives, cells)``
+    low_v
+        The limit. [V], shape ``(drives,)``
+    soc_start
+        State of charge of each cell at the start; below 97 % the cell was not full and gets no value. [1],
+        shape ``(drives, cells)``
+
+    Returns
+    -------
+    Floats
+        Capacities. [Ah], shape ``(drives, cells)``
+    Floats
+        Their variances. [Ah²], same shape
+
+    References
+    ----------
+    IEC 62660-1, capacity test: discharge from full to the lower voltage limit.
+    """
+    taken_ah = np.where(np.asarray(low_limit_charge_ah) > 0.0, low_limit_charge_ah, np.nan)[:, None]
+    tells = (min_cell_voltages_v <= np.asarray(low_v)[:, None]) & (soc_start >= FULL_SOC_FRAC)
+    capacity_ah = taken_ah / np.where(tells, soc_start, np.nan)
+    return capacity_ah, (FULL_DISCHARGE_STD_FRAC * capacity_ah) ** 2
+
+
+def plausible(capacity_ah: Floats, variance_ah2: Floats, rated_capacity_ah: Floats) -> tuple[Floats, Floats]:
+    """Blank capacities that no working cell has: below 0.2 or above 1.3 of rated.
+
+    Parameters
+    ----------
+    capacity_ah, variance_ah2
+        Capacities and their variances. [Ah, Ah²], shape ``(sessions, cells)``
+    rated_capacity_ah
+        Capacity of the new cell. [Ah], shape ``(sessions, 1)``
+
+    Returns
+    -------
+    Floats
+        The capacities, NaN where not plausible. [Ah], shape ``(sessions, cells)``
+    Floats
+        The variances, NaN at the same places. [Ah²], same shape
+    """
+    low, high = PLAUSIBLE_FRAC
+    good = (capacity_ah >= low * rated_capacity_ah) & (capacity_ah <= high * rated_capacity_ah)
+    return np.where(good, capacity_ah, np.nan), np.where(good, variance_ah2, np.nan)

@@ -1,0 +1,189 @@
+"""What the report shows, as bounded pandas frames and a few totals.
+
+Nothing here reads a lake or draws: :mod:`battery_lake.report.load` fills it, the chart modules read it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Final
+
+import pandas as pd
+
+from battery_lake.errors import ContractError
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+INTERVAL_SIGMAS: Final = 1.645
+"""Half of a normal 90 % interval, in standard deviations."""
+
+COLUMNS: Final[dict[str, tuple[str, ...]]] = {
+    "worst_packs": (
+        "pack_id", "model", "chemistry", "as_of_date", "soh_min_pct", "soh_std_pct", "soh_median_pct",
+        "soh_spread_pct", "weakest_cell_id", "efc", "rul_days_p05", "rul_days_p50", "rul_days_p95",
+        "censored", "eol_soh_pct", "warranty_until", "imbalance_mv", "cohort_percentile_pct", "alerts",
+    ),
+    "worst_cells": (
+        "cell_id", "pack_id", "model", "as_of_date", "soh_pct", "soh_std_pct", "capacity_ah",
+        "resistance_mohm", "efc", "observations", "rul_days_p05", "rul_days_p50", "rul_days_p95", "censored",
+        "eol_date_p50", "eol_soh_pct",
+    ),
+    "featured": ("cell_id", "pack_id", "role", "model", "chemistry", "eol_soh_pct"),
+    "health": ("cell_id", "as_of_date", "soh_pct", "soh_std_pct"),
+    "truth": ("cell_id", "as_of_date", "soh_pct"),
+    "outlook": ("cell_id", "as_of_date", "rul_days_p05", "rul_days_p50", "rul_days_p95", "censored"),
+    "pack_cells": ("cell_id", "series_index", "soh_pct", "soh_std_pct", "rul_days_p50", "censored"),
+    "soh_histogram": ("model", "chemistry", "soh_bin_pct", "cells"),
+    "fleet_daily": (
+        "as_of_date", "model", "chemistry", "vehicles", "soh_pct_p10", "soh_pct_p50", "soh_pct_p90",
+        "soh_min_pct",
+    ),
+    "batches": (
+        "pipeline", "batches", "rows_in", "rows_kept", "rows_refused", "rows_duplicate", "lag_s", "finished_at",
+    ),
+    "refusals": ("code", "messages", "devices"),
+    "flags": ("code", "messages"),
+    "data_gaps": ("hub", "partition_id", "from_sequence_number", "to_sequence_number", "reason", "found_at"),
+    "sessions": (
+        "started_at", "ended_at", "kind", "duration_s", "charge_ah", "energy_wh", "soc_start_pct",
+        "soc_end_pct", "temperature_mean_c", "distance_km", "gaps",
+    ),
+    "accuracy": ("set_name", "cells", "rows", "mae_pct", "rmse_pct", "covered_pct"),
+}  # fmt: skip
+"""Columns that each frame of :class:`ReportData` must have, by the frame's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The lake in numbers; None where the lake does not tell.
+
+    Parameters
+    ----------
+    vehicles
+        Vehicles with an assigned pack.
+    packs, cells
+        Packs and cells with an estimate.
+    cells_below_eol
+        Cells whose SOH lies below their pack's end of life.
+    cells_in_sight
+        Cells whose end of life is in sight: the outlook is not censored.
+    soh_median_pct, soh_min_pct
+        Median and lowest SOH over all cells. [%]
+    messages_kept, messages_refused
+        Rows of silver.telemetry and of silver.quarantine.
+    flag_days
+        Newest days of telemetry that the flags were counted in. [d]
+    observed_pct
+        Share of session time sampled without gaps on the fleet's newest day. [%]
+    newest_date
+        Day of the newest evidence.
+    """
+
+    vehicles: int = 0
+    packs: int = 0
+    cells: int = 0
+    cells_below_eol: int = 0
+    cells_in_sight: int = 0
+    soh_median_pct: float | None = None
+    soh_min_pct: float | None = None
+    messages_kept: int = 0
+    messages_refused: int = 0
+    flag_days: int = 0
+    observed_pct: float | None = None
+    newest_date: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything the report shows; any frame may be empty.
+
+    Column names and units are those of the gold, silver and ops contracts
+    (:mod:`battery_lake.tables`); :data:`COLUMNS` lists them. What is particular to the report:
+
+    Parameters
+    ----------
+    generated_at
+        When the lake was read; UTC, aware.
+    location
+        Where the lake lies: its folder or its catalog.
+    version
+        Version of battery_lake.
+    method_versions
+        Versions of methods and models that the shown rows name.
+    totals
+        The lake in numbers.
+    worst_packs
+        Newest row of gold.pack_health of the weakest packs, worst first; ``soh_std_pct`` is the weakest
+        cell's, ``alerts`` a text, ``warranty_until`` a date or null.
+    worst_cells
+        The weakest cells of gold.cell_current, worst first.
+    featured
+        One row a cell whose history is drawn, in the order of drawing; ``role`` is weakest or median.
+    health, outlook
+        gold.cell_health of the featured cells, gold.cell_life of the weakest ones; thinned evenly.
+    truth
+        True SOH of the featured cells, where it is known.
+    focus_pack_id
+        The pack shown cell by cell and session by session; None in an empty lake.
+    pack_cells, sessions
+        Cells of that pack now; its sessions of the newest weeks.
+    soh_histogram
+        Cells a bin of one percentage point (``soh_bin_pct`` is the lower edge), by model and chemistry.
+    fleet_daily
+        gold.fleet_daily of the largest groups.
+    batches
+        ops.batch summed a pipeline; ``lag_s`` and ``finished_at`` of the newest batch.
+    refusals
+        Refused messages by reason; a message with two reasons counts in both.
+    flags
+        Messages that were kept with a flag, by flag, over the newest ``totals.flag_days`` days.
+    data_gaps
+        Newest rows of ops.data_gap.
+    accuracy
+        Error of soh_pct against the truth a set: MAE and RMSE in percentage points, share of 90 %
+        intervals that hold the truth.
+
+    Raises
+    ------
+    ContractError
+        A frame lacks a column.
+    """
+
+    generated_at: dt.datetime
+    location: str
+    version: str
+    method_versions: tuple[str, ...]
+    totals: Totals
+    focus_pack_id: str | None
+    worst_packs: pd.DataFrame
+    worst_cells: pd.DataFrame
+    featured: pd.DataFrame
+    health: pd.DataFrame
+    truth: pd.DataFrame
+    outlook: pd.DataFrame
+    pack_cells: pd.DataFrame
+    soh_histogram: pd.DataFrame
+    fleet_daily: pd.DataFrame
+    batches: pd.DataFrame
+    refusals: pd.DataFrame
+    flags: pd.DataFrame
+    data_gaps: pd.DataFrame
+    sessions: pd.DataFrame
+    accuracy: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        for name, wanted in COLUMNS.items():
+            missing = [column for column in wanted if column not in getattr(self, name).columns]
+            if missing:
+                raise ContractError(f"the report's frame {name} lacks columns", why=", ".join(missing))
+
+
+def empty_frame(name: str) -> pd.DataFrame:
+    """Return the frame of that name in :data:`COLUMNS` without rows."""
+    return pd.DataFrame({column: pd.Series(dtype="object") for column in COLUMNS[name]})
+
+
+def frame_names() -> tuple[str, ...]:
+    """Return the names of the frames of :class:`ReportData`, in its order."""
+    return tuple(field.name for field in fields(ReportData) if field.name in COLUMNS)
