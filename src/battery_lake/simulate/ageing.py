@@ -23,7 +23,7 @@ IMBALANCE_SPREAD_FRAC = 0.005
 FADE_SPREAD_FRAC = 0.08
 PACK_FADE_SPREAD_FRAC = 0.2
 WEAK_PACK_SHARE = 0.35
-WEAK_FADE_FACTOR = (1.5, 2.2)
+WEAK_FADE_FACTOR = (1.4, 1.9)
 LEAK_FRAC_PER_DAY = 0.0004
 LEAK_MOST_FRAC = 0.15
 
@@ -105,7 +105,7 @@ def draw_cells(rng: np.random.Generator, cells: int, *, leaky: bool) -> CellTrai
     Returns
     -------
     CellTraits
-        About a third of the packs have one to three cells that fade 1.5 to 2.2 times as fast.
+        About a third of the packs have one to three cells that fade 1.4 to 1.9 times as fast.
     """
     fade = rng.lognormal(0.0, PACK_FADE_SPREAD_FRAC) * rng.lognormal(0.0, FADE_SPREAD_FRAC, cells)
     if rng.random() < WEAK_PACK_SHARE:

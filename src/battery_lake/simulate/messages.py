@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION: Final = 1
 
-# The finest steps that any source here resolves; a coarser sensor's values pass unchanged, and the noise that a
-# float32 carries beyond its seventh digit goes.
+# The finest steps that any source here resolves; a coarser sensor's values pass unchanged, and the noise that
+# a float32 carries beyond its seventh digit goes.
 DECIMALS: Final = {
     "current_a": 3,
     "pack_voltage_v": 4,
@@ -48,9 +48,9 @@ def write_landing(
 ) -> int:
     """Write messages as flat ``*.json`` files of JSON lines, as storage routing of IoT Hub does.
 
-    A file's name is the enqueued time of its first message and a digest of its bytes, so the same input gives the
-    same files: a second run skips what stands and completes what an interrupted run left. A file gets its name
-    only once it is whole; until then it has a name with a leading dot, which readers pass over.
+    A file's name is the enqueued time of its first message and a digest of its bytes, so the same input gives
+    the same files: a second run skips what stands and completes what an interrupted run left. A file gets its
+    name only once it is whole; until then it has a name with a leading dot, which readers pass over.
 
     Parameters
     ----------
@@ -70,8 +70,9 @@ def write_landing(
 
     References
     ----------
-    Microsoft Learn, "Use IoT Hub message routing to send device-to-cloud messages to different endpoints" (Azure
-    Storage as a routing endpoint, JSON encoding) and "Create and read IoT Hub messages" (system properties).
+    Microsoft Learn, "Use IoT Hub message routing to send device-to-cloud messages to different endpoints"
+    (Azure Storage as a routing endpoint, JSON encoding) and "Create and read IoT Hub messages" (system
+    properties).
     """
     folder.mkdir(parents=True, exist_ok=True)
     lines = itertools.chain.from_iterable(message_lines(piece, enqueue_delay_s) for piece in messages)
@@ -83,7 +84,7 @@ def write_landing(
 
 
 def message_lines(messages: PackMessages, enqueue_delay_s: float = 2.0) -> Iterator[bytes]:
-    """Yield the JSON line of every message, newline included.
+    """Make the JSON line of every message, newline included.
 
     Parameters
     ----------
@@ -91,6 +92,11 @@ def message_lines(messages: PackMessages, enqueue_delay_s: float = 2.0) -> Itera
         The messages of one pack.
     enqueue_delay_s
         From the measurement to the hub's taking of the message. [s]
+
+    Yields
+    ------
+    bytes
+        One line, in the order of the messages.
     """
     envelope = _system_properties(messages.vehicle_id)
     for start in range(0, len(messages), _BLOCK):
@@ -119,8 +125,8 @@ def _system_properties(vehicle_id: str) -> dict[str, str]:
     }
 
 
-def _bodies(messages: PackMessages, rows: slice) -> Iterator[dict[str, Any]]:
-    """Yield the canonical messages of some rows, absent values left out."""
+def _bodies(messages: PackMessages, rows: slice) -> list[dict[str, Any]]:
+    """Return the canonical messages of some rows, absent values left out."""
     measured_at_s = messages.measured_at_s[rows]
     # Whole seconds are written without decimals, as vehicles do; laboratory steps need the milliseconds.
     unit = "s" if np.array_equal(measured_at_s, np.round(measured_at_s)) else "ms"
@@ -140,12 +146,14 @@ def _bodies(messages: PackMessages, rows: slice) -> Iterator[dict[str, Any]]:
         "pack_id": messages.pack_id,
     }
     names = list(columns)
-    for row in zip(*columns.values(), strict=True):
-        yield identity | {name: value for name, value in zip(names, row, strict=True) if value is not None}
+    return [
+        identity | {name: value for name, value in zip(names, row, strict=True) if value is not None}
+        for row in zip(*columns.values(), strict=True)
+    ]
 
 
 def _json_values(values: NDArray[np.float64], decimals: int) -> list[Any]:
-    """Return rounded values, None where a single value is absent; rows of arrays stay arrays (NaN becomes null)."""
+    """Return rounded values, None where a single one is absent; rows stay arrays, whose NaN becomes null."""
     # float64 before rounding: a float32 would keep its own digits. Adding zero turns -0.0 into 0.0.
     rounded = np.round(values.astype(np.float64), decimals) + 0.0
     if rounded.ndim > 1:

@@ -1,20 +1,17 @@
-"""Measured cells and vehicles sent again: their telemetry, their reference data and what was measured of them."""
+"""Measured cells and vehicles sent again: telemetry, reference data and measured capacities."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from battery_lake.errors import ReferenceDataError, SettingsError
-from battery_lake.simulate.columns import PackMessages
 from battery_lake.simulate.messages import write_landing
 from battery_lake.simulate.reference import Assignment, PackReference, write_reference
 from battery_lake.simulate.replay_lab import (
@@ -27,6 +24,11 @@ from battery_lake.simulate.replay_lab import (
 )
 from battery_lake.simulate.replay_vehicle import vehicle_recording
 from battery_lake.simulate.truth import TruthRows, cell_ids, truth_table
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from battery_lake.simulate.columns import PackMessages
 
 Progress = Callable[[str, int], None]
 """Called after each pack with its id and the number of its messages."""
@@ -53,7 +55,7 @@ class ReplaySummary:
 
 @dataclass(frozen=True, slots=True)
 class _Replayed:
-    """A pack's messages, its row of the reference data, and its measured capacity (None: none was measured)."""
+    """A pack's messages, its row of the reference data, and its truth (None: nothing was measured)."""
 
     messages: PackMessages
     reference: PackReference
@@ -83,8 +85,8 @@ def replay(
     out_reference
         Folder for `packs.csv` and `pack_assignment.csv`.
     out_truth
-        Folder for `<pack_id>.parquet`, one row a cell and day on which a full discharge was measured (the day's
-        last); vehicles have none.
+        Folder for `<pack_id>.parquet`, one row a cell and day on which a full discharge was measured (the
+        day's last); vehicles have none.
     sets
         Names of the sets; one whose folder is missing is passed over.
     clock
@@ -114,7 +116,8 @@ def replay(
     packs: list[PackReference] = []
     assignments: list[Assignment] = []
     messages = truth_rows = 0
-    for replayed in _recordings(data, sets, clock):
+    for name, path in _paths(data, sets):
+        replayed = _read(name, path, clock)
         count = write_landing(out_landing, [replayed.messages])
         messages += count
         packs.append(replayed.reference)
@@ -131,8 +134,8 @@ def replay(
     return ReplaySummary(packs=len(packs), messages=messages, truth_rows=truth_rows)
 
 
-def _recordings(data: Path, sets: tuple[str, ...], clock: dt.datetime | None) -> Iterator[_Replayed]:
-    """Yield every recording of the sets, one held at a time."""
+def _paths(data: Path, sets: tuple[str, ...]) -> list[tuple[str, Path]]:
+    """Return the recordings of the sets, each with its set's name."""
     paths = [(name, path) for name in sets for path in sorted((data / name).glob("*.parquet"))]
     if not paths:
         raise ReferenceDataError(
@@ -140,15 +143,19 @@ def _recordings(data: Path, sets: tuple[str, ...], clock: dt.datetime | None) ->
             why=f"{data} holds no Parquet file in any of {', '.join(sets)}",
             remedy="give the folder that holds the data sets' folders",
         )
-    for name, path in paths:
-        try:
-            yield _READERS[name](path, clock)
-        except (KeyError, IndexError, pa.ArrowException) as error:
-            raise ReferenceDataError(
-                f"{path.name} cannot be replayed.",
-                why=f"it does not have the form of the set {name}: {error}",
-                remedy="compare its columns with the description of the set",
-            ) from error
+    return paths
+
+
+def _read(name: str, path: Path, clock: dt.datetime | None) -> _Replayed:
+    """Read one recording of a set."""
+    try:
+        return _READERS[name](path, clock)
+    except (KeyError, IndexError, pa.ArrowException) as error:
+        raise ReferenceDataError(
+            f"{path.name} cannot be replayed.",
+            why=f"it does not have the form of the set {name}: {error}",
+            remedy="compare its columns with the description of the set",
+        ) from error
 
 
 def _nasa(path: Path, clock: dt.datetime | None) -> _Replayed:
@@ -170,7 +177,7 @@ def _vehicle(path: Path, clock: dt.datetime | None) -> _Replayed:
     cells_in_series = 0 if messages.cell_voltages_v is None else messages.cell_voltages_v.shape[1]
     reference = PackReference(
         pack_id=messages.pack_id,
-        # Assumed: about 3.66 V at 42 % SOC and 4.15 V when charged is a layered oxide; LFP and LMO lie elsewhere.
+        # Assumed: 3.66 V at 42 % SOC and 4.15 V when full is a layered oxide; LFP and LMO lie elsewhere.
         chemistry="NMC",
         cells_in_series=cells_in_series,
         # The cut into modules is unknown: one module, so that cell 82 of the string is .../01/82.
@@ -224,7 +231,7 @@ def _measured_truth(recording: LabRecording, rated_ah: float) -> pa.Table:
             resistance_mohm=np.full_like(by_day, np.nan),
         )
     )
-    measured = table.filter(pc.is_finite(table["capacity_ah"]))
+    measured = table.filter(pa.array(np.isfinite(by_day[:, 0])))
     resistance = measured.schema.get_field_index("resistance_mohm")
     return measured.set_column(resistance, "resistance_mohm", pa.nulls(measured.num_rows, pa.float64()))
 

@@ -42,9 +42,9 @@ REST_AFTER_CHARGE_S: Final = 20 * 60.0
 REST_AFTER_DISCHARGE_S: Final = 40 * 60.0
 REST_WHERE_A_STEP_IS_MISSING_S: Final = 24 * 3_600.0
 
-# Charges and discharges are counted apart, and the counts come apart. Balancing what a charge puts in against what
-# the discharge before it took out shows where: charge 13 refills a discharge that is not in the files, charge 33
-# tops up a full cell, and before discharge 91 a charge is missing. The cells shared one tester and its schedule.
+# Charges and discharges are counted apart, and the counts come apart. Balancing what a charge puts in against
+# what the discharge before it took out shows where: charge 13 refills a discharge that is not in the files,
+# charge 33 tops up a full cell, and before discharge 91 a charge is missing. The cells shared a schedule.
 _CHARGES_BEFORE_NO_DISCHARGE: Final[Mapping[str, frozenset[int]]] = {
     "B0005": frozenset({12, 32}),
     "B0006": frozenset({12, 32}),
@@ -85,10 +85,11 @@ def nasa_recording(
 ) -> LabRecording:
     """Replay a cell of the NASA PCoE battery data set.
 
-    The files give the time within a step only. Assumed here: a pause of 20 minutes follows a charge and one of 40
-    minutes a discharge, and 24 hours pass where a step is missing from the record. Nothing is sent in a pause; a
-    rest shows by the samples without current with which most steps begin and end. Left out as spurious: voltages
-    that no cell has, the tester's discharge pulse at the start of each charge, and steps without current.
+    The files give the time within a step only. Assumed here: a pause of 20 minutes follows a charge and one
+    of 40 minutes a discharge, and 24 hours pass where a step is missing from the record. Nothing is sent in a
+    pause; a rest shows by the samples without current with which most steps begin and end. Left out as
+    spurious: voltages that no cell has, the tester's discharge pulse at the start of each charge, and steps
+    without current.
 
     Parameters
     ----------
@@ -134,9 +135,10 @@ def calce_recording(
 ) -> LabRecording:
     """Replay a cell of the CALCE CS2 data set, on the tester's own clock.
 
-    Two samples may bear the same second where one step follows another; their sequence tells which came first.
-    A discharge's capacity is what the tester's counter rose by since the last sample before it, within a file.
-    Broken discharges, over 5 % off the median of 15 neighbours, are sent but do not count as measurements.
+    Two samples may bear the same second where one step follows another; their sequence tells them apart.
+    A discharge's capacity is what the tester's counter rose by since the sample before it, within a file:
+    about 0.5 % more than the samples hold, as the first comes half a minute after the current has set in. Broken
+    discharges, over 5 % off the median of 15 neighbours, are sent but do not count as measurements.
 
     Parameters
     ----------

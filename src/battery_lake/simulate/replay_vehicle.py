@@ -1,4 +1,4 @@
-"""Recordings of road vehicles as the telemetry of their packs: three electric cars with every cell voltage."""
+"""Recordings of electric cars as the telemetry of their packs, every cell voltage included."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def vehicle_recording(
 ) -> VehicleRecording:
     """Replay a vehicle of the set `ev_cell_faults` as it sent, its errors included.
 
-    Impossible voltages, an odometer of 0 and silent probes go out as they stand: telling them from the truth is
-    a reader's work. The state follows from the charge status and the speed; it is absent where the vehicle did
-    not send its charge status.
+    Impossible voltages, an odometer of 0 and silent probes go out as they stand: telling them from the truth
+    is a reader's work. The state follows from the charge status and the speed; it is absent where the vehicle
+    did not send its charge status.
 
     Parameters
     ----------
@@ -78,9 +78,9 @@ def vehicle_recording(
 def capacity_from_soc_ah(time_s: Floats, current_a: Floats, soc_pct: Floats) -> float:
     """Return the capacity on which a BMS bases its SOC: charge counted over SOC changed.
 
-    Stands for a rated capacity that is not published. It is what the BMS holds the capacity to be at the time of
-    the record, so SOH then counts from there. The three vehicles give 114, 111 and 116 Ah; their single runs
-    scatter by 5 to 10 %, charges lie 2 to 6 % over discharges.
+    Stands for a rated capacity that is not published. It is what the BMS holds the capacity to be at the time
+    of the record, so SOH then counts from there. The three vehicles give 114, 111 and 116 Ah; their charges
+    lie 2 to 5 % over their discharges.
 
     Parameters
     ----------
@@ -90,7 +90,8 @@ def capacity_from_soc_ah(time_s: Floats, current_a: Floats, soc_pct: Floats) -> 
     Returns
     -------
     float
-        Over all runs without a gap, between lowest and highest SOC of each; NaN where none is wide enough. [Ah]
+        Over all runs without a gap, from the lowest to the highest SOC of each; NaN where none is wide
+        enough. [Ah]
     """
     step_s = np.diff(time_s)
     trapezoid_ah = step_s * (current_a[1:] + current_a[:-1]) / 2.0 / 3_600.0
@@ -125,8 +126,9 @@ def _pack_messages(table: pa.Table, time_s: Floats, state: NDArray[np.object_]) 
 def _state(charge_status: Floats, speed_kmh: Floats) -> NDArray[np.object_]:
     """Return what each sample says the vehicle does, None where it says nothing."""
     moving = np.where(speed_kmh > 0, "driving", "parked")
-    told = np.where(charge_status == _CHARGING, "charging", moving).astype(object)
-    return np.where(np.isnan(charge_status), None, told)
+    state = np.where(charge_status == _CHARGING, "charging", moving).astype(np.object_)
+    state[np.isnan(charge_status)] = None
+    return state
 
 
 def _floats(column: pa.ChunkedArray) -> Floats:

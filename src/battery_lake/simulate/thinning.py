@@ -28,8 +28,8 @@ class SendOnChange:
         Every sample under this voltage is sent: where a discharge ends, resolution in time is resolution in
         charge. [V]
     near_full_v
-        The samples on both sides of a run's first rise over this voltage are sent: where constant current gives
-        way to constant voltage. [V]
+        The samples on both sides of a run's first rise over this voltage are sent: where constant current
+        gives way to constant voltage. [V]
     """
 
     voltage_v: float

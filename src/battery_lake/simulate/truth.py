@@ -118,5 +118,5 @@ def write_truth(folder: Path, rows: TruthRows) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{rows.pack_id}.parquet"
-    pq.write_table(truth_table(rows), path, compression="zstd")  # type: ignore[no-untyped-call]
+    pq.write_table(truth_table(rows), path, compression="zstd")
     return path

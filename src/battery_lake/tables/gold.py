@@ -110,7 +110,7 @@ CELL_STATE = Table(
         Column("soh_fade_covariance", "array<double>", "Covariance of SOH and fade. [%²/d]"),
         Column("fade_variance", "array<double>", "Variance of the fade. [%²/d²]"),
         Column("observations", "array<int>", "Observations taken so far."),
-        Column("updated_days", "double", "Day of the last update, days since 1970-01-01. [d]"),
+        Column("updated_days", "array<double>", "Day of the last update, days since 1970-01-01. [d]"),
         Column("first_days", "double", "Day of the first session, days since 1970-01-01. [d]"),
         Column("throughput_ah", "double", "Charge moved so far. [Ah]"),
         Column("distance_km", "double", "Distance seen so far. [km]"),

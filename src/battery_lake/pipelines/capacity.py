@@ -1,0 +1,88 @@
+"""Sessions to capacity observations: changed sessions and their neighbours are looked at again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from battery_lake.gold.capacity_observation import CapacityParams, capacity_observation
+from battery_lake.lake.changes import changes, hull
+from battery_lake.lake.scratch import kept
+from battery_lake.lake.write import DELETED, upsert
+from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
+from battery_lake.pipelines.stream import run_available
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+
+    from battery_lake.lake.access import Lake
+    from battery_lake.settings import Settings
+
+
+def capacity_params(settings: Settings) -> CapacityParams:
+    """Return which rests count."""
+    health = settings.health
+    return CapacityParams(
+        min_rest_s=health.min_rest_s,
+        max_anchor_gap_s=health.max_anchor_gap_s,
+        min_soc_change_frac=health.min_soc_change_frac,
+        rest_c_rate=settings.sessions.rest_c_rate,
+    )
+
+
+def capacity_batch(lake: Lake, changed: DataFrame) -> Counts:
+    """Observe again the sessions that changed and those that look at them.
+
+    An observation looks at two sessions before its own and one after, none of them further away than
+    ``max_anchor_gap_s``, and no session longer than that is looked through: so the reach of a change is
+    three times that, and what has to be read twice as much.
+    """
+    params = capacity_params(lake.settings)
+    spans = kept(lake, "capacity.spans", hull(changed, F.col("started_at"), F.col("ended_at")))
+    near = (
+        lake
+        .read("gold.session")
+        .join(F.broadcast(spans), on="pack_id", how="inner")
+        .where(_within(6, params))
+    )
+    observed = capacity_observation(near.drop("low", "high"), lake.read("reference.packs"), params)
+    looked_at = _within(3, params)
+    fresh = observed.join(F.broadcast(spans), on="pack_id", how="inner").where(looked_at).drop("low", "high")
+    fresh = kept(lake, "capacity.fresh", fresh)
+    key = ["pack_id", "started_at", "method"]
+    gone = (
+        lake
+        .read("gold.capacity_observation")
+        .join(F.broadcast(spans), on="pack_id", how="inner")
+        .where(looked_at)
+        .join(fresh.select(*key), on=key, how="left_anti")
+        .select(*key, F.lit(True).alias(DELETED))
+    )
+    rows = fresh.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    written = upsert(lake, "gold.capacity_observation", rows)
+    return Counts(rows_in=written, rows_kept=written)
+
+
+def _within(times: int, params: CapacityParams) -> Column:
+    """Whether a session is within so many times ``max_anchor_gap_s`` of its pack's changes."""
+    reach = F.make_dt_interval(secs=F.lit(times * params.max_anchor_gap_s))
+    return (F.col("ended_at") >= F.col("low") - reach) & (F.col("started_at") <= F.col("high") + reach)
+
+
+def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:
+    del batch_id
+    return capacity_batch(lake, changed)
+
+
+def _run(lake: Lake, progress: Progress) -> RunResult:
+    source = changes(lake, "gold.session").select("pack_id", "started_at", "ended_at")
+    return run_available(lake, "capacity", source, _batch, progress)
+
+
+CAPACITY = Pipeline(
+    "capacity",
+    reads=("gold.session", "reference.packs"),
+    writes=("gold.capacity_observation",),
+    step=_run,
+)

@@ -1,0 +1,125 @@
+"""Sessions and observations to the health and life of every cell.
+
+A pack goes on from its stored state unless something changed before it; then the pack, and no other, is
+filtered anew from its first day.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from battery_lake.cells.rul import RulParams
+from battery_lake.gold.cell_current import cell_current
+from battery_lake.gold.cell_health import cell_health
+from battery_lake.gold.cell_life import cell_life
+from battery_lake.gold.cell_state import METHOD, HealthParams, cell_state, pack_days, pack_inputs
+from battery_lake.lake.changes import changes
+from battery_lake.lake.scratch import kept
+from battery_lake.lake.write import DELETED, upsert
+from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
+from battery_lake.pipelines.stream import run_available
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from battery_lake.lake.access import Lake
+
+
+def health_batch(lake: Lake, changed: DataFrame) -> Counts:
+    """Filter the touched packs on, or anew, and write what is different."""
+    packs = lake.read("reference.packs")
+    states = lake.read("gold.cell_state")
+    plan = kept(lake, "health.plan", _plan(changed, states))
+    known = states.join(
+        F.broadcast(plan.where("from_at IS NOT NULL").select("pack_id")), on="pack_id", how="left_semi"
+    )
+    inputs = pack_inputs(
+        _from_plan(
+            lake.read("gold.session").select("pack_id", "started_at", "throughput_ah", "distance_km"), plan
+        ),
+        _from_plan(lake.read("gold.capacity_observation").drop("method_version"), plan),
+        packs,
+        known,
+    )
+    params = HealthParams(rul=RulParams(eol_soh_pct=lake.settings.health.eol_soh_pct))
+    days = kept(lake, "health.days", pack_days(inputs, params))
+    health, life = cell_health(days, packs), cell_life(days, packs)
+    written = _replace(lake, "gold.cell_health", health, plan)
+    _replace(lake, "gold.cell_life", life, plan)
+    upsert(lake, "gold.cell_current", cell_current(health, life))
+    _mend_current(lake, plan)
+    upsert(lake, "gold.cell_state", cell_state(days))
+    return Counts(rows_in=written, rows_kept=written)
+
+
+def _plan(changed: DataFrame, states: DataFrame) -> DataFrame:
+    """One row per touched pack: ``from_at``, where it goes on; null: it starts anew."""
+    touched = changed.groupBy("pack_id").agg(F.min("started_at").alias("low"))
+    usable = states.where(F.col("method_version") == METHOD).select("pack_id", "as_of_at")
+    goes_on = F.when(F.col("low") >= F.col("as_of_at"), F.col("as_of_at"))
+    return touched.join(usable, on="pack_id", how="left").select("pack_id", goes_on.alias("from_at"))
+
+
+def _from_plan(rows: DataFrame, plan: DataFrame) -> DataFrame:
+    """The planned packs' rows from their starting points on."""
+    joined = rows.join(F.broadcast(plan), on="pack_id", how="inner")
+    return joined.where("from_at IS NULL OR started_at >= from_at").drop("from_at")
+
+
+def _replace(lake: Lake, name: str, rows: DataFrame, plan: DataFrame) -> int:
+    """Upsert the rows and delete those that the planned packs no longer have; how many changed."""
+    key = ["cell_id", "as_of_date"]
+    stored = lake.read(name).select(*key, "pack_id").join(F.broadcast(plan), on="pack_id", how="inner")
+    in_plan = stored.where("from_at IS NULL OR as_of_date >= to_date(from_at)")
+    gone = in_plan.join(rows.select(*key), on=key, how="left_anti").select(*key, F.lit(True).alias(DELETED))
+    return upsert(
+        lake, name, rows.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    )
+
+
+def _mend_current(lake: Lake, plan: DataFrame) -> None:
+    """Put right the cells whose newest day has gone: rare, late data took their evidence away."""
+    health, life = lake.read("gold.cell_health"), lake.read("gold.cell_life")
+    current = lake.read("gold.cell_current").join(
+        F.broadcast(plan.select("pack_id")), on="pack_id", how="left_semi"
+    )
+    day = ["cell_id", "as_of_date"]
+    orphans = kept(
+        lake, "health.orphans", current.join(health.select(*day), on=day, how="left_anti").select("cell_id")
+    )
+    if orphans.isEmpty():
+        return
+    back = cell_current(
+        health.join(orphans, on="cell_id", how="left_semi"), life.join(orphans, on="cell_id", how="left_semi")
+    )
+    gone = orphans.join(back.select("cell_id"), on="cell_id", how="left_anti").withColumn(
+        DELETED, F.lit(True)
+    )
+    upsert(
+        lake,
+        "gold.cell_current",
+        back.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True),
+    )
+
+
+def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:
+    del batch_id
+    return health_batch(lake, changed)
+
+
+def _run(lake: Lake, progress: Progress) -> RunResult:
+    sources = [
+        changes(lake, name).select("pack_id", "started_at")
+        for name in ("gold.session", "gold.capacity_observation")
+    ]
+    return run_available(lake, "health", sources[0].unionByName(sources[1]), _batch, progress)
+
+
+HEALTH = Pipeline(
+    "health",
+    reads=("gold.session", "gold.capacity_observation", "reference.packs"),
+    writes=("gold.cell_state", "gold.cell_health", "gold.cell_life", "gold.cell_current"),
+    step=_run,
+)
