@@ -36,10 +36,10 @@ def fleet_daily(health: DataFrame, sessions: DataFrame, packs: DataFrame) -> Dat
         F.date_add("as_of_date", FRESH_DAYS),
         F.coalesce(F.date_sub(F.lead("as_of_date").over(per_pack), 1), F.lit("9999-12-31").cast("date")),
     )
-    lasting = known.withColumn("day", F.explode(F.sequence("as_of_date", until)))
+    lasting = known.withColumn("until", until).withColumn("day", F.explode(F.sequence("as_of_date", "until")))
     told = known.select(*key).distinct()
     daily = (
-        lasting.drop("as_of_date").withColumnRenamed("day", "as_of_date").join(told, on=key, how="left_semi")
+        lasting.drop("as_of_date", "until").withColumnRenamed("day", "as_of_date").join(told, on=key, how="left_semi")
     )
     summary = daily.groupBy(*key).agg(
         F.count(F.lit(1)).cast("int").alias("vehicles"),

@@ -47,7 +47,7 @@ def run_available(
     """
     result = RunResult(pipeline)
     generation = lake.generation(pipeline)
-    faults: list[BatteryLakeError] = []
+    faults: list[Exception] = []
     began = monotonic_s()
 
     def handle(frame: DataFrame, batch_id: int) -> None:
@@ -57,7 +57,7 @@ def run_available(
             counts = batch(inner, frame, batch_id)
             _balance(pipeline, batch_id, counts)
             _account(inner, (pipeline, generation, batch_id), counts, monotonic_s() - started)
-        except BatteryLakeError as fault:
+        except Exception as fault:
             faults.append(fault)
             raise
         result.batches += 1
@@ -76,7 +76,7 @@ def run_available(
     try:
         query.awaitTermination()
     except StreamingQueryException as fault:
-        raise (faults[0] if faults else _in_words(pipeline, fault)) from fault
+        raise _in_words(pipeline, faults[0] if faults else fault) from fault
     finally:
         query.stop()
     result.seconds = monotonic_s() - began
@@ -109,10 +109,13 @@ def _account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: flo
     upsert(lake, "ops.batch", lake.spark.createDataFrame([row], BATCH.fields))
 
 
-def _in_words(pipeline: str, fault: StreamingQueryException) -> BatteryLakeError:
-    text = str(fault)
+def _in_words(pipeline: str, fault: Exception) -> BatteryLakeError:
+    """What stopped the stream: our own error as it is, anything else in one line."""
+    if isinstance(fault, BatteryLakeError):
+        return fault
+    first_line = next((line for line in str(fault).splitlines() if line.strip()), "")
     return BatteryLakeError(
         f"{pipeline} stopped",
-        why=text.split("JVM stacktrace", maxsplit=1)[0].strip().splitlines()[0][:500],
+        why=f"{type(fault).__name__}: {first_line[:500]}",
         remedy="run it again: it goes on from the last committed batch; --debug shows the trace",
     )

@@ -78,7 +78,7 @@ def _soh_layers(present: list[str]) -> list[Spec]:
 
     def by_series(values: list[Any] | str) -> Spec:
         scale = {"domain": list(SERIES), "range": values}
-        legend = {"title": None, "values": present, "symbolSize": 70}
+        legend = {"title": None, "values": present, "symbolSize": 70, "symbolOpacity": 1}
         return {"field": "series", "type": "nominal", "scale": scale, "legend": legend}
 
     color = by_series("category")
@@ -111,7 +111,7 @@ def _eol_rule(eol_pct: float) -> list[Spec]:
 def _soh_alt(data: ReportData, pack: pd.Series[Any], rows: pd.DataFrame) -> str:
     """Return what the SOH chart says, in words."""
     newest = data.health.sort_values("as_of_date").drop_duplicates("cell_id", keep="last")
-    newest = newest.merge(data.featured[data.featured["pack_id"] == pack["pack_id"]], on="cell_id")
+    newest = data.featured[data.featured["pack_id"] == pack["pack_id"]].merge(newest, on="cell_id")
     parts = [
         f"{row['role']} cell {row['cell_id']}: {number(row['soh_pct'], 1)} % SOH on {date(row['as_of_date'])},"
         f" 90 % interval {soh_interval(row['soh_pct'], row['soh_std_pct'])} %"
@@ -229,7 +229,7 @@ def _true_end(data: ReportData, cell: pd.Series[Any]) -> list[Spec]:
         {"data": values, "mark": {"type": "rule", "style": "truth"}, "encoding": {"y": _end_axis("end")}},
         {
             "data": values,
-            "mark": {"type": "text", "style": "limit-label", "align": "left", "dx": 4, "dy": -6},
+            "mark": {"type": "text", "style": "limit-label", "align": "left", "dx": 4, "dy": 12},
             "encoding": {"y": _end_axis("end"), "x": {"value": 0}, "text": {"field": "label"}},
         },
     ]

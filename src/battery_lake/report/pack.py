@@ -76,7 +76,7 @@ def _cell_layers(cells: pd.DataFrame) -> list[Spec]:
         "y": {"field": "row", "type": "ordinal", "title": None},
     }
     shade = {"field": "soh_pct", "type": "quantitative", "title": "SOH [%]",
-             "scale": {"domain": rising, "range": "heatmap", "zero": False},
+             "scale": {"domain": rising, "range": "heatmap", "zero": False, "interpolate": "lab"},
              "legend": {"format": ".1f", "tickCount": 4}}  # fmt: skip
     number_of = {"field": "soh_pct", "type": "quantitative", "format": ".1f"}
     return [

@@ -21,10 +21,11 @@ LAST_SESSIONS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The head of a column: its words, and whether its cells are numbers and so stand to the right."""
+    """The head of a column: its words, and whether its cells are numbers (to the right) or verdicts."""
 
     label: str
     numeric: bool = False
+    verdict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ class Table:
     absent
         What is said in place of an empty table.
     levels
-        One level a row (bad, watch, good) where the last column is a verdict.
+        One level a row (bad, watch, good) where a column is a verdict.
     """
 
     caption: str
@@ -70,9 +71,10 @@ def worst_packs(data: ReportData) -> Table:
     """Return the weakest packs with interval, outlook, warranty and a verdict in words."""
     columns: list[tuple[Head, Read]] = [
         (Head("Pack"), lambda row: str(row["pack_id"])),
+        (Head("Verdict", verdict=True), lambda row: text.pack_status(row)[1]),
         (Head("Model"), lambda row: _joined(row["model"], row["chemistry"])),
         (Head("Weakest cell"), lambda row: _within(row["weakest_cell_id"], row["pack_id"])),
-        (Head("SOH weakest [%]", numeric=True), lambda row: text.number(row["soh_min_pct"], 1)),
+        (Head("SOH of it [%]", numeric=True), lambda row: text.number(row["soh_min_pct"], 1)),
         (Head("90 % interval", numeric=True), lambda row: text.soh_interval(row["soh_min_pct"], row["soh_std_pct"])),
         (Head("SOH median [%]", numeric=True), lambda row: text.number(row["soh_median_pct"], 1)),
         (Head("Spread [pp]", numeric=True), lambda row: text.number(row["soh_spread_pct"], 1)),
@@ -82,7 +84,6 @@ def worst_packs(data: ReportData) -> Table:
         (Head("End of life"), lambda row: text.eol_date(row["as_of_date"], row["rul_days_p50"], row["censored"])),
         (Head("Warranty until"), lambda row: text.date(row["warranty_until"])),
         (Head("Alerts"), lambda row: text.ABSENT if text.is_absent(row["alerts"]) else row["alerts"] or text.ABSENT),
-        (Head("Verdict"), lambda row: text.pack_status(row)[1]),
     ]  # fmt: skip
     levels = [text.pack_status(row)[0] for _, row in data.worst_packs.iterrows()]
     return _table(

@@ -137,8 +137,8 @@ def calce_recording(
 
     Two samples may bear the same second where one step follows another; their sequence tells them apart.
     A discharge's capacity is what the tester's counter rose by since the sample before it, within a file:
-    about 0.5 % more than the samples hold, as the first comes half a minute after the current has set in. Broken
-    discharges, over 5 % off the median of 15 neighbours, are sent but do not count as measurements.
+    about 0.5 % more than the samples hold, as the first comes half a minute after the current has set in.
+    Broken discharges, over 5 % off the median of 15 neighbours, are sent but do not count as measurements.
 
     Parameters
     ----------

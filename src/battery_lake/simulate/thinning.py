@@ -61,6 +61,8 @@ def send_on_change(
     ndarray of bool
         True for the samples sent, shape (n,).
     """
+    if not len(run):
+        return np.zeros(0, dtype=np.bool_)
     keep = _edges(run[1:] != run[:-1])
     keep |= _edges(np.abs(np.diff(current_a)) >= rule.current_a)
     keep |= _edges(_first_rise(run, voltage_v >= rule.near_full_v))
@@ -117,6 +119,6 @@ def _edges(steps: Mask) -> Mask:
 def _first_rise(run: NDArray[np.int64], over: Mask) -> Mask:
     """Mark the steps between samples at which each run first comes over a limit."""
     rises = np.flatnonzero(over[1:] & ~over[:-1] & (run[1:] == run[:-1]))
-    first = np.zeros(max(len(over) - 1, 0), dtype=np.bool_)
+    first = np.zeros(len(over) - 1, dtype=np.bool_)
     first[rises[np.unique(run[rises], return_index=True)[1]]] = True
     return first
