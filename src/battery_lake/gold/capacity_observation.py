@@ -177,8 +177,6 @@ def _block(table: pa.Table, width: int, curve: OcvCurve, params: CapacityParams)
     moved = floats(table, "charge_ah") + np.nan_to_num(floats(table, "after_charge_ah"))
     sampling = np.nan_to_num(floats(table, "sampling_ah2"))
     spread = charge_std_ah(moved, floats(table, "duration_s"), rated[:, 0], sampling)
-    # A silence within the session hides charge: a whole C-rate of it could have flowed.
-    spread = np.hypot(spread, floats(table, "gap_s") / 3600.0 * rated[:, 0] * params.rest_c_rate)
     between = plausible(
         *rest_to_rest(
             moved[:, None], spread[:, None], start, start_std, end, end_std, params.min_soc_change_frac

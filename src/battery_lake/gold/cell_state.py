@@ -139,12 +139,15 @@ def _sum(use: list[dict[str, Any]] | None, name: str) -> float:
 
 
 def _combined(evidence: list[dict[str, Any]], width: int) -> tuple[Floats, Floats, Ints]:
-    """A day's observations as one."""
+    """A day's observations as one. A full discharge is the capacity test itself: it overrules windows."""
     capacity, variance = (
         np.array([_padded(item[name], width) for item in evidence], dtype=np.float64)
         for name in ("capacity_ah", "variance_ah2")
     )
-    return combine_day(capacity, variance)
+    is_test = np.array([item["method"] == "full_discharge" for item in evidence])
+    tested = np.isfinite(capacity[is_test]).any(axis=0)
+    overruled = ~is_test[:, None] & tested[None, :]
+    return combine_day(np.where(overruled, np.nan, capacity), variance)
 
 
 def _padded(values: list[float | None], width: int) -> list[float]:

@@ -39,7 +39,10 @@ def fleet_daily(health: DataFrame, sessions: DataFrame, packs: DataFrame) -> Dat
     lasting = known.withColumn("until", until).withColumn("day", F.explode(F.sequence("as_of_date", "until")))
     told = known.select(*key).distinct()
     daily = (
-        lasting.drop("as_of_date", "until").withColumnRenamed("day", "as_of_date").join(told, on=key, how="left_semi")
+        lasting
+        .drop("as_of_date", "until")
+        .withColumnRenamed("day", "as_of_date")
+        .join(told, on=key, how="left_semi")
     )
     summary = daily.groupBy(*key).agg(
         F.count(F.lit(1)).cast("int").alias("vehicles"),

@@ -1,0 +1,54 @@
+"""One Spark for the whole suite, frames from contracts, and an empty lake a test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pyspark.sql import DataFrame, SparkSession
+
+    from battery_lake.lake.access import Lake
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
+    """The local session that the product itself builds, with one shuffle partition."""
+    from battery_lake.session import spark_session
+    from battery_lake.settings import load
+
+    home = tmp_path_factory.mktemp("spark")
+    settings, _ = load(
+        [f"home={home}", "spark.master=local[2]", "spark.shuffle_partitions=1", "spark.driver_memory=1g"],
+        environment={},
+    )
+    return spark_session(settings)
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path) -> Lake:
+    """An empty lake under the test's own folder."""
+    from battery_lake.lake.access import Lake
+    from battery_lake.settings import load
+
+    settings, _ = load([f"home={tmp_path / 'home'}"], environment={})
+    return Lake(spark, settings)
+
+
+@pytest.fixture(scope="session")
+def frame(spark: SparkSession) -> Callable[[str, list[dict[str, Any]]], DataFrame]:
+    """Build a frame in the form of a table: what a row leaves out is null."""
+    from battery_lake.tables.registry import table
+
+    def build(name: str, rows: list[dict[str, Any]]) -> DataFrame:
+        contract = table(name)
+        unknown = {key for row in rows for key in row} - set(contract.column_names)
+        assert not unknown, f"{name} has no {unknown}"
+        empty = dict.fromkeys(contract.column_names)
+        return spark.createDataFrame([{**empty, **row} for row in rows], contract.fields)
+
+    return build
