@@ -10,6 +10,7 @@ import functools
 import hashlib
 import importlib.util
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _TOOL_TIMEOUT_S = 300
+_REASON_CHARS = 300
+# Maven and Ivy say much when they fail; such a line says why.
+_TELLING = re.compile(r"error.|exception|not found|not find|unknown host|failed|refused", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -186,7 +190,7 @@ def _ways(jar: Jar) -> Iterator[tuple[str, Callable[[Path], None]]]:
     named = [os.environ.get(name, "") for name in ("BATTERY_LAKE_MAVEN_URL", "DEFAULT_ARTIFACT_REPOSITORY")]
     for base in dict.fromkeys([*filter(None, named), *settings.mirrors]):
         url = f"{base.rstrip('/')}/{jar.repository_path}"
-        yield f"repository {_without_login(base)}", functools.partial(_download, url, settings.proxy)
+        yield f"repository {maven.without_login(base)}", functools.partial(_download, url, settings.proxy)
     if (program := shutil.which("mvn")) is not None:
         yield "mvn", functools.partial(_by_maven, program, jar)
     yield "Ivy of pyspark", functools.partial(_by_ivy, jar)
@@ -243,7 +247,8 @@ def _java_proxy() -> list[str]:
         if scheme in {"http", "https"} and parts.hostname:
             options += [f"-D{scheme}.proxyHost={parts.hostname}", f"-D{scheme}.proxyPort={parts.port or 80}"]
         elif scheme == "no":
-            options.append(f"-Dhttp.nonProxyHosts={url.replace(',', '|')}")
+            hosts = (host.strip() for host in url.split(","))
+            options.append("-Dhttp.nonProxyHosts=" + "|".join(f"*{h}" if h[:1] == "." else h for h in hosts))
     return options
 
 
@@ -255,16 +260,10 @@ def _run(command: list[str]) -> None:
 def _reason(error: Exception) -> str:
     """Say in one line why a way did not work."""
     if isinstance(error, subprocess.CalledProcessError):
-        lines = [line.strip() for line in f"{error.stdout}\n{error.stderr}".splitlines() if line.strip()]
-        telling = [line for line in lines if "error" in line.lower() or "exception" in line.lower()]
-        return (telling or lines or ["ended without a word"])[-1][:300]
+        lines = [line.strip(" \t:") for line in f"{error.stdout}\n{error.stderr}".splitlines()]
+        telling = [line for line in lines if _TELLING.search(line)]
+        return (telling or [f"ended with exit code {error.returncode}"])[-1][:_REASON_CHARS]
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _without_login(url: str) -> str:
-    """Strip user and password from an address."""
-    parts = urllib.parse.urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def _tell(what: str, source: str) -> None:

@@ -6,6 +6,7 @@ stay inside Maven and Ivy, which both know the public one.
 
 from __future__ import annotations
 
+import base64
 import fnmatch
 import os
 import re
@@ -145,7 +146,7 @@ def download(url: str, target: Path, proxy: Proxy | None = None, *, pause_s: flo
     Parameters
     ----------
     url
-        http, https or file address.
+        http, https or file address; user and password in it are sent as basic authentication.
     target
         File to write.
     proxy
@@ -161,9 +162,10 @@ def download(url: str, target: Path, proxy: Proxy | None = None, *, pause_s: flo
     if urllib.parse.urlsplit(url).scheme not in _SCHEMES:
         raise OSError(f"{url} is not an http, https or file address")
     opener = urllib.request.build_opener(urllib.request.ProxyHandler(_proxies_for(url, proxy)))
+    request = _request(url)
     for attempt in range(1, TRIES + 1):
         try:
-            with opener.open(url, timeout=_TIMEOUT_S) as answer, target.open("wb") as file:
+            with opener.open(request, timeout=_TIMEOUT_S) as answer, target.open("wb") as file:
                 shutil.copyfileobj(answer, file)
         except OSError as error:
             refused = isinstance(error, urllib.error.HTTPError) and error.code not in _TRY_LATER
@@ -172,6 +174,33 @@ def download(url: str, target: Path, proxy: Proxy | None = None, *, pause_s: flo
             time.sleep(pause_s * 2 ** (attempt - 1))
         else:
             return
+
+
+def without_login(url: str) -> str:
+    """Return an address without user and password.
+
+    Parameters
+    ----------
+    url
+        Any address.
+
+    Returns
+    -------
+    str
+        The same address, fit to be shown and to be asked.
+    """
+    parts = urllib.parse.urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _request(url: str) -> urllib.request.Request:
+    """Make the request for an address; urllib by itself takes user and password for the host."""
+    request = urllib.request.Request(without_login(url))  # noqa: S310 - the scheme is checked by the caller
+    login, at, _ = urllib.parse.urlsplit(url).netloc.rpartition("@")
+    if at:
+        token = base64.b64encode(urllib.parse.unquote(login).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
 
 
 def _proxies_for(url: str, proxy: Proxy | None) -> dict[str, str] | None:

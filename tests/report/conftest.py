@@ -33,7 +33,11 @@ def _series(cell_id, start_pct, fade, noise, rng):
     health = pd.DataFrame({**common, "soh_pct": soh, "soh_std_pct": std})
     truth = pd.DataFrame({**common, "soh_pct": true})
     outlook = pd.DataFrame({
-        **common, "rul_days_p05": p05, "rul_days_p50": p50, "rul_days_p95": p95, "censored": days < 60,
+        **common,
+        "rul_days_p05": p05,
+        "rul_days_p50": p50,
+        "rul_days_p95": p95,
+        "censored": days < 60,
     })
     return health, truth, outlook
 
@@ -42,21 +46,36 @@ def _sessions(rng):
     rows, at = [], pd.Timestamp("2026-10-05T05:10Z")
     while at < pd.Timestamp("2026-11-01T23:00Z"):
         for kind, hours, charge in (
-            ("drive", rng.uniform(0.4, 1.4), -rng.uniform(12, 35)), ("rest", rng.uniform(6.5, 9), 0.0),
-            ("drive", rng.uniform(0.4, 1.2), -rng.uniform(12, 35)), ("rest", rng.uniform(1, 3), 0.0),
+            ("drive", rng.uniform(0.4, 1.4), -rng.uniform(12, 35)),
+            ("rest", rng.uniform(6.5, 9), 0.0),
+            ("drive", rng.uniform(0.4, 1.2), -rng.uniform(12, 35)),
+            ("rest", rng.uniform(1, 3), 0.0),
             ("charge", rng.uniform(2, 5), rng.uniform(30, 75)),
         ):
             end = at + pd.Timedelta(hours=hours)
             rows.append({
-                "started_at": at, "ended_at": end, "kind": kind, "duration_s": hours * 3600, "charge_ah": charge,
-                "energy_wh": charge * 352, "soc_start_pct": 60.0, "soc_end_pct": float(np.clip(60 + charge, 5, 98)),
-                "temperature_mean_c": rng.uniform(8, 27), "distance_km": hours * 45 if kind == "drive" else 0.0,
+                "started_at": at,
+                "ended_at": end,
+                "kind": kind,
+                "duration_s": hours * 3600,
+                "charge_ah": charge,
+                "energy_wh": charge * 352,
+                "soc_start_pct": 60.0,
+                "soc_end_pct": float(np.clip(60 + charge, 5, 98)),
+                "temperature_mean_c": rng.uniform(8, 27),
+                "distance_km": hours * 45 if kind == "drive" else 0.0,
                 "gaps": int(rng.integers(0, 2)),
             })
             at = end
         at = at.normalize() + pd.Timedelta(days=1, hours=float(rng.uniform(4.5, 6.5)))
-        rows.append({**rows[-1], "started_at": rows[-1]["ended_at"], "ended_at": at, "kind": "rest", "charge_ah": 0.0,
-                     "duration_s": 8 * 3600})
+        rows.append({
+            **rows[-1],
+            "started_at": rows[-1]["ended_at"],
+            "ended_at": at,
+            "kind": "rest",
+            "charge_ah": 0.0,
+            "duration_s": 8 * 3600,
+        })
     return pd.DataFrame(rows)
 
 
@@ -66,8 +85,11 @@ def _cells(pack_id, level, rng):
     soh[41] = level - 4.1
     return pd.DataFrame({
         "cell_id": [f"{pack_id}/{i // CELLS + 1:02d}/{i % CELLS + 1:02d}" for i in index],
-        "series_index": index, "soh_pct": soh, "soh_std_pct": rng.uniform(0.4, 0.9, index.size),
-        "rul_days_p50": np.clip((soh - 80) / 0.02, 0, None), "censored": soh > 90,
+        "series_index": index,
+        "soh_pct": soh,
+        "soh_std_pct": rng.uniform(0.4, 0.9, index.size),
+        "rul_days_p50": np.clip((soh - 80) / 0.02, 0, None),
+        "censored": soh > 90,
     })
 
 
@@ -76,13 +98,23 @@ def _packs(rng):
     names = [f"PACK-{i + 1:04d}" for i in range(PACKS)]
     rul = np.clip((level - 4 - 80) / 0.02, 0, None)
     return pd.DataFrame({
-        "pack_id": names, "model": ["Astra 64"] * 12 + ["Metro 50"] * 8, "chemistry": ["NMC"] * 12 + ["LFP"] * 8,
-        "as_of_date": LAST, "soh_min_pct": level - 4.1, "soh_std_pct": rng.uniform(0.4, 0.9, PACKS),
-        "soh_median_pct": level, "soh_spread_pct": rng.uniform(2, 6, PACKS),
-        "weakest_cell_id": [f"{name}/06/02" for name in names], "efc": rng.uniform(200, 700, PACKS),
-        "rul_days_p05": rul * 0.7, "rul_days_p50": rul, "rul_days_p95": rul * 1.5, "censored": level > 92,
-        "eol_soh_pct": 80.0, "warranty_until": dt.date(2028, 5, 1), "imbalance_mv": rng.uniform(4, 40, PACKS),
-        "cohort_percentile_pct": np.linspace(2, 95, PACKS), "alerts": ["below_eol, uneven_cells", *[""] * (PACKS - 1)],
+        "pack_id": names,
+        "model": ["Astra 64"] * 12 + ["Metro 50"] * 8,
+        "chemistry": ["NMC"] * 12 + ["LFP"] * 8,
+        "as_of_date": LAST,
+        "soh_min_pct": level - 4.1,
+        "soh_std_pct": rng.uniform(0.4, 0.9, PACKS),
+        "soh_median_pct": level,
+        "weakest_cell_id": [f"{name}/06/02" for name in names],
+        "efc": rng.uniform(200, 700, PACKS),
+        "rul_days_p05": rul * 0.7,
+        "rul_days_p50": rul,
+        "rul_days_p95": rul * 1.5,
+        "censored": level > 92,
+        "eol_soh_pct": 80.0,
+        "warranty_until": dt.date(2027, 3, 1),
+        "cohort_percentile_pct": np.linspace(2, 95, PACKS),
+        "alerts": ["below_eol, uneven_cells", *[""] * (PACKS - 1)],
     })
 
 
@@ -92,8 +124,13 @@ def _fleet(rng):
         for day in range(0, 366, 2):
             mid = level - 0.018 * day + rng.normal(0, 0.03)
             rows.append({
-                "as_of_date": FIRST + dt.timedelta(days=day), "model": model, "chemistry": chemistry, "vehicles": 10,
-                "soh_pct_p10": mid - 2 - day / 300, "soh_pct_p50": mid, "soh_pct_p90": mid + 1.6,
+                "as_of_date": FIRST + dt.timedelta(days=day),
+                "model": model,
+                "chemistry": chemistry,
+                "vehicles": 10,
+                "soh_pct_p10": mid - 2 - day / 300,
+                "soh_pct_p50": mid,
+                "soh_pct_p90": mid + 1.6,
                 "soh_min_pct": mid - 5 - day / 100,
             })
     return pd.DataFrame(rows)
@@ -105,7 +142,8 @@ def _histogram(rng):
         counts = np.histogram(rng.normal(level, 2.4, 1000), bins=np.arange(78, 101))[0]
         rows += [
             {"model": model, "chemistry": chemistry, "soh_bin_pct": 78.0 + i, "cells": int(count)}
-            for i, count in enumerate(counts) if count
+            for i, count in enumerate(counts)
+            if count
         ]
     return pd.DataFrame(rows)
 
@@ -113,7 +151,8 @@ def _histogram(rng):
 def _featured():
     rows = [
         (f"PACK-{pack:04d}/{cell}", f"PACK-{pack:04d}", role, "Astra 64", "NMC", 80.0)
-        for pack in (1, 2) for cell, role in (("06/02", "weakest"), ("03/04", "median"))
+        for pack in (1, 2)
+        for cell, role in (("06/02", "weakest"), ("03/04", "median"))
     ]
     rows.append(("LAB-07/01/01", "LAB-07", "weakest", "18650 laboratory", "NCA", 80.0))
     return pd.DataFrame(rows, columns=list(COLUMNS["featured"]))
@@ -125,33 +164,71 @@ def build(**changes):
     featured, worst_packs = _featured(), _packs(rng)
     start = [89.0, 95.0, 91.0, 96.0, 100.0]
     fade = [0.02, 0.015, 0.021, 0.012, 0.062]
-    parts = [_series(cell, s, f, 0.6, rng) for cell, s, f in zip(featured["cell_id"], start, fade, strict=True)]
+    parts = [
+        _series(cell, s, f, 0.6, rng) for cell, s, f in zip(featured["cell_id"], start, fade, strict=True)
+    ]
     cells = _cells("PACK-0001", 84.0, rng)
     worst_cells = cells.nsmallest(10, "soh_pct").assign(
-        pack_id="PACK-0001", model="Astra 64", as_of_date=LAST, capacity_ah=lambda f: f["soh_pct"] * 1.8,
-        resistance_mohm=1.31, efc=412.0, observations=88, rul_days_p05=lambda f: f["rul_days_p50"] * 0.7,
-        rul_days_p95=lambda f: f["rul_days_p50"] * 1.4, eol_date_p50=dt.date(2027, 3, 1), eol_soh_pct=80.0,
+        pack_id="PACK-0001",
+        model="Astra 64",
+        as_of_date=LAST,
+        capacity_ah=lambda f: f["soh_pct"] * 1.8,
+        resistance_mohm=1.31,
+        efc=412.0,
+        observations=88,
+        rul_days_p05=lambda f: f["rul_days_p50"] * 0.7,
+        rul_days_p95=lambda f: f["rul_days_p50"] * 1.4,
+        eol_date_p50=dt.date(2027, 3, 1),
+        eol_soh_pct=80.0,
     )
     fields = {
-        "generated_at": NOW, "location": ".battery_lake/lake", "version": "0.1.0", "method_versions": ("kalman-1",),
+        "generated_at": NOW,
+        "location": ".battery_lake/lake",
+        "version": "0.1.0",
+        "method_versions": ("kalman-1",),
         "totals": Totals(
-            vehicles=20, packs=22, cells=1922, cells_below_eol=1, cells_in_sight=711, soh_median_pct=90.4,
-            soh_min_pct=79.9, messages_kept=1_482_113, messages_refused=2_071, flag_days=7, observed_pct=98.6,
+            vehicles=20,
+            packs=20,
+            cells=1920,
+            single_cells=2,
+            cells_below_eol=1,
+            cells_in_sight=711,
+            soh_median_pct=90.4,
+            soh_min_pct=79.9,
+            messages_kept=1_482_113,
+            messages_refused=2_071,
+            flag_days=7,
+            observed_pct=98.6,
             newest_date=LAST,
         ),
-        "focus_pack_id": "PACK-0001", "worst_packs": worst_packs.head(10), "worst_cells": worst_cells,
-        "featured": featured, "health": pd.concat(part[0] for part in parts),
-        "truth": pd.concat([parts[0][1], parts[4][1]]), "outlook": pd.concat([parts[i][2] for i in (0, 2, 4)]),
-        "pack_cells": cells, "soh_histogram": _histogram(rng), "fleet_daily": _fleet(rng),
-        "batches": pd.DataFrame([
-            ("ingest", 40, 1_486_220, 1_486_100, 0, 120, 8.2, NOW), ("refine", 40, 1_486_100, 1_482_113, 2_071, 1_916, 14.0, NOW),
-        ], columns=list(COLUMNS["batches"])),
-        "refusals": pd.DataFrame([("not_json", 1011, 3), ("clock_in_future", 640, 2), ("unknown_pack", 420, 1)],
-                                 columns=list(COLUMNS["refusals"])),
+        "focus_pack_id": "PACK-0001",
+        "worst_packs": worst_packs.head(10),
+        "worst_cells": worst_cells,
+        "featured": featured,
+        "health": pd.concat(part[0] for part in parts),
+        "truth": pd.concat([parts[0][1], parts[4][1]]),
+        "outlook": pd.concat([parts[i][2] for i in (0, 2, 4)]),
+        "pack_cells": cells,
+        "soh_histogram": _histogram(rng),
+        "fleet_daily": _fleet(rng),
+        "batches": pd.DataFrame(
+            [
+                ("ingest", 40, 1_486_220, 1_486_100, 0, 120, 8.2, NOW),
+                ("refine", 40, 1_486_100, 1_482_113, 2_071, 1_916, 14.0, NOW),
+            ],
+            columns=list(COLUMNS["batches"]),
+        ),
+        "refusals": pd.DataFrame(
+            [("not_json", 1011, 3), ("clock_in_future", 640, 2), ("unknown_pack", 420, 1)],
+            columns=list(COLUMNS["refusals"]),
+        ),
         "flags": pd.DataFrame([("frozen_voltage", 311), ("soc_jump", 42)], columns=list(COLUMNS["flags"])),
-        "data_gaps": empty_frame("data_gaps"), "sessions": _sessions(rng),
-        "accuracy": pd.DataFrame([("simulated fleet", 1920, 172_800, 0.62, 0.81, 91.2), ("laboratory", 2, 180, 0.9, 1.2, 88.3)],
-                                 columns=list(COLUMNS["accuracy"])),
+        "data_gaps": empty_frame("data_gaps"),
+        "sessions": _sessions(rng),
+        "accuracy": pd.DataFrame(
+            [("simulated fleet", 1920, 172_800, 0.62, 0.81, 91.2), ("laboratory", 2, 180, 0.9, 1.2, 88.3)],
+            columns=list(COLUMNS["accuracy"]),
+        ),
     }
     return ReportData(**{**fields, **changes})
 
@@ -160,8 +237,13 @@ def build_empty():
     """Return the report of a lake without a single row."""
     frames = {name: empty_frame(name) for name in COLUMNS}
     return ReportData(
-        generated_at=NOW, location=".battery_lake/lake", version="0.1.0", method_versions=(), totals=Totals(),
-        focus_pack_id=None, **frames,
+        generated_at=NOW,
+        location=".battery_lake/lake",
+        version="0.1.0",
+        method_versions=(),
+        totals=Totals(),
+        focus_pack_id=None,
+        **frames,
     )
 
 

@@ -21,8 +21,8 @@ INTERVAL_SIGMAS: Final = 1.645
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "worst_packs": (
         "pack_id", "model", "chemistry", "as_of_date", "soh_min_pct", "soh_std_pct", "soh_median_pct",
-        "soh_spread_pct", "weakest_cell_id", "efc", "rul_days_p05", "rul_days_p50", "rul_days_p95",
-        "censored", "eol_soh_pct", "warranty_until", "imbalance_mv", "cohort_percentile_pct", "alerts",
+        "weakest_cell_id", "efc", "rul_days_p05", "rul_days_p50", "rul_days_p95",
+        "censored", "eol_soh_pct", "warranty_until", "cohort_percentile_pct", "alerts",
     ),
     "worst_cells": (
         "cell_id", "pack_id", "model", "as_of_date", "soh_pct", "soh_std_pct", "capacity_ah",
@@ -40,7 +40,8 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "soh_min_pct",
     ),
     "batches": (
-        "pipeline", "batches", "rows_in", "rows_kept", "rows_refused", "rows_duplicate", "lag_s", "finished_at",
+        "pipeline", "batches", "rows_in", "rows_kept", "rows_refused", "rows_duplicate", "lag_s",
+        "finished_at",
     ),
     "refusals": ("code", "messages", "devices"),
     "flags": ("code", "messages"),
@@ -63,7 +64,9 @@ class Totals:
     vehicles
         Vehicles with an assigned pack.
     packs, cells
-        Packs and cells with an estimate.
+        Packs of several cells with an estimate, and their cells; all packs where none has several.
+    single_cells
+        Packs of one cell besides: laboratory cells, which the other totals leave out.
     cells_below_eol
         Cells whose SOH lies below their pack's end of life.
     cells_in_sight
@@ -83,6 +86,7 @@ class Totals:
     vehicles: int = 0
     packs: int = 0
     cells: int = 0
+    single_cells: int = 0
     cells_below_eol: int = 0
     cells_in_sight: int = 0
     soh_median_pct: float | None = None
@@ -114,10 +118,10 @@ class ReportData:
     totals
         The lake in numbers.
     worst_packs
-        Newest row of gold.pack_health of the weakest packs, worst first; ``soh_std_pct`` is the weakest
-        cell's, ``alerts`` a text, ``warranty_until`` a date or null.
+        Newest row of gold.pack_health of the weakest packs of several cells, worst first; ``soh_std_pct``
+        is the weakest cell's, ``alerts`` a text, ``warranty_until`` a date or null.
     worst_cells
-        The weakest cells of gold.cell_current, worst first.
+        The weakest cells of gold.cell_current in packs of several cells, worst first.
     featured
         One row a cell whose history is drawn, in the order of drawing; ``role`` is weakest or median.
     health, outlook

@@ -17,9 +17,9 @@ GROUPS: Final = 6
 """Most groups of model and chemistry that are drawn."""
 
 
-def groups(data: ReportData) -> list[tuple[str, str]]:
-    """Return the groups of model and chemistry that are drawn, the one with most cells first."""
-    cells = data.soh_histogram.fillna({"model": "", "chemistry": ""})
+def groups(soh_histogram: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return the groups of model and chemistry that are drawn, the one with most cells first; '' for null."""
+    cells = soh_histogram.fillna({"model": "", "chemistry": ""})
     sizes = cells.groupby(["model", "chemistry"])["cells"].sum().sort_values(ascending=False, kind="stable")
     return [(str(model), str(chemistry)) for model, chemistry in sizes.index[:GROUPS]]
 
@@ -33,7 +33,7 @@ def groups_left_out(data: ReportData) -> int:
 def fleet_charts(data: ReportData) -> list[Chart]:
     """Return two charts a group: its cells by SOH, and its packs over time."""
     charts: list[Chart] = []
-    for index, group in enumerate(groups(data)):
+    for index, group in enumerate(groups(data.soh_histogram)):
         charts += [_histogram(data, group, index), _ribbon(data, group, index)]
     return charts
 
@@ -64,14 +64,21 @@ def _histogram(data: ReportData, group: tuple[str, str], index: int) -> Chart:
     bars: Spec = {
         "mark": {"type": "bar", "style": "count", "binSpacing": 1},
         "encoding": {
-            "x": {"field": "soh_bin_pct", "bin": {"binned": True, "step": 1}, "title": "SOH now [%]"},
+            "x": {
+                "field": "soh_bin_pct",
+                "bin": {"binned": True, "step": 1},
+                "title": "SOH now [%]",
+                "axis": {"labelOverlap": True, "labelSeparation": 4},
+            },
             "x2": {"field": "soh_end_pct"},
             "y": {"field": "cells", "type": "quantitative", "title": "cells", "axis": {"tickMinStep": 1}},
             "tooltip": tips,
         },
     }
     values = records(rows, ("soh_bin_pct", "soh_end_pct", "cells"))
-    return Chart(f"histogram_{index}", f"{_label(group)}: cells by SOH", alt, spec([bars], height=HEIGHT, rows=values))
+    return Chart(
+        f"histogram_{index}", f"{_label(group)}: cells by SOH", alt, spec([bars], height=HEIGHT, rows=values)
+    )
 
 
 def _ribbon(data: ReportData, group: tuple[str, str], index: int) -> Chart:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -12,6 +11,8 @@ from battery_lake.report.data import INTERVAL_SIGMAS
 from battery_lake.report.text import date, eol_date, is_true, number, rul_interval, soh_interval
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from battery_lake.report.data import ReportData
 
 SERIES: Final = ("weakest cell", "median cell", "true value")
@@ -29,7 +30,7 @@ def soh_charts(data: ReportData) -> list[Chart]:
 
 
 def outlook_charts(data: ReportData) -> list[Chart]:
-    """Return one chart a featured pack: when the life of its weakest cell was said to end, and on which day."""
+    """Return one chart a featured pack: when its weakest cell was said to end, and on which day."""
     weakest = data.featured[data.featured["role"] == "weakest"].drop_duplicates("pack_id")
     return [_outlook_chart(data, cell, index) for index, (_, cell) in enumerate(weakest.iterrows())]
 
@@ -83,7 +84,12 @@ def _soh_layers(present: list[str]) -> list[Spec]:
 
     color = by_series("category")
     soh = {"x": day_axis(), "y": pct_axis("soh_pct", "SOH [%]"), "color": color}
-    interval = {"x": day_axis(), "y": pct_axis("low_pct", "SOH [%]"), "y2": {"field": "high_pct"}, "color": color}
+    interval = {
+        "x": day_axis(),
+        "y": pct_axis("low_pct", "SOH [%]"),
+        "y2": {"field": "high_pct"},
+        "color": color,
+    }
     known = [{"filter": "isValid(datum.low_pct)"}]
     dashed = {**soh, "strokeDash": by_series(list(DASHES))}
     shaped = {**soh, "shape": by_series(list(SHAPES)), "tooltip": tips}
@@ -113,8 +119,8 @@ def _soh_alt(data: ReportData, pack: pd.Series[Any], rows: pd.DataFrame) -> str:
     newest = data.health.sort_values("as_of_date").drop_duplicates("cell_id", keep="last")
     newest = data.featured[data.featured["pack_id"] == pack["pack_id"]].merge(newest, on="cell_id")
     parts = [
-        f"{row['role']} cell {row['cell_id']}: {number(row['soh_pct'], 1)} % SOH on {date(row['as_of_date'])},"
-        f" 90 % interval {soh_interval(row['soh_pct'], row['soh_std_pct'])} %"
+        f"{row['role']} cell {row['cell_id']}: {number(row['soh_pct'], 1)} % SOH on"
+        f" {date(row['as_of_date'])}, 90 % interval {soh_interval(row['soh_pct'], row['soh_std_pct'])} %"
         for _, row in newest.iterrows()
     ]
     first, last = rows["as_of_date"].min(), rows["as_of_date"].max()
@@ -153,7 +159,6 @@ def _outlook_chart(data: ReportData, cell: pd.Series[Any], index: int) -> Chart:
         f"On {date(newest['as_of_date'])} the end of life was expected on"
         f" {eol_date(newest['as_of_date'], newest['rul_days_p50'], censored)}; remaining life 90 % interval"
         f" {rul_interval(newest['rul_days_p05'], newest['rul_days_p95'], censored)} days."
-        " The band narrows as evidence comes in; life ends where it meets the line 'today'."
     )
     return Chart(name, title, alt, spec(layers, height=HEIGHT, rows=values))
 

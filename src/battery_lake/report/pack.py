@@ -24,7 +24,9 @@ THICKNESS: Final = (9, 13, 3)
 
 def cell_map(data: ReportData) -> Chart:
     """Return the cells of the focus pack, modules by cells, with SOH as shade and as number."""
-    title = f"{data.focus_pack_id}: state of health of every cell" if data.focus_pack_id else "Cells of a pack"
+    title = (
+        f"{data.focus_pack_id}: state of health of every cell" if data.focus_pack_id else "Cells of a pack"
+    )
     cells = cell_grid(data.pack_cells)
     if cells.empty:
         return Chart("cell_map", title, absent="No cell has a health estimate yet.")
@@ -72,22 +74,27 @@ def _cell_layers(cells: pd.DataFrame) -> list[Spec]:
                    ("high_pct", "95 %", ".2f"))  # fmt: skip
     rising = [float(cells["soh_pct"].min()), float(cells["soh_pct"].max())]
     place = {
-        "x": {"field": "column", "type": "ordinal", "title": "cell within the row", "axis": {"labelAngle": 0}},
+        "x": {
+            "field": "column",
+            "type": "ordinal",
+            "title": "cell within the row",
+            "axis": {"labelAngle": 0},
+        },
         "y": {"field": "row", "type": "ordinal", "title": None},
     }
     shade = {"field": "soh_pct", "type": "quantitative", "title": "SOH [%]",
-             "scale": {"domain": rising, "range": "heatmap", "zero": False, "interpolate": "lab"},
+             "scale": {"domain": rising, "range": "heatmap", "zero": False, "interpolate": "rgb"},
              "legend": {"format": ".1f", "tickCount": 4}}  # fmt: skip
     number_of = {"field": "soh_pct", "type": "quantitative", "format": ".1f"}
     return [
         {"mark": {"type": "rect", "style": "cell"}, "encoding": {**place, "color": shade, "tooltip": tips}},
         {
-            "transform": [{"filter": "datum.shade <= 0.5"}],
+            "transform": [{"filter": "datum.shade <= ink_split"}],
             "mark": {"type": "text", "style": "on-strong"},
             "encoding": {**place, "text": number_of},
         },
         {
-            "transform": [{"filter": "datum.shade > 0.5"}],
+            "transform": [{"filter": "datum.shade > ink_split"}],
             "mark": {"type": "text", "style": "on-weak"},
             "encoding": {**place, "text": number_of},
         },
@@ -157,7 +164,10 @@ def day_charge(sessions: pd.DataFrame) -> pd.DataFrame:
         "out_ah": charge_ah.clip(upper=0.0).to_numpy(),
     })
     days = frame.groupby("day", as_index=False).sum()
-    labels = [f"+{number(taken)} / {number(given)} Ah" for taken, given in zip(days["in_ah"], days["out_ah"], strict=True)]
+    labels = [
+        f"+{number(taken)} / {number(given)} Ah"
+        for taken, given in zip(days["in_ah"], days["out_ah"], strict=True)
+    ]
     return days.assign(label=labels)
 
 

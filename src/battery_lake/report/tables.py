@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-import pandas as pd
-
 from battery_lake.report import text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import pandas as pd
+
     from battery_lake.report.data import ReportData
 
     Read = Callable[[pd.Series[Any]], str]
+    Column = tuple["Head", Read]
 
 LAST_SESSIONS: Final = 20
 
@@ -69,59 +70,53 @@ def tables(data: ReportData) -> dict[str, Table]:
 
 def worst_packs(data: ReportData) -> Table:
     """Return the weakest packs with interval, outlook, warranty and a verdict in words."""
-    columns: list[tuple[Head, Read]] = [
+    columns: list[Column] = [
         (Head("Pack"), lambda row: str(row["pack_id"])),
         (Head("Verdict", verdict=True), lambda row: text.pack_status(row)[1]),
         (Head("Model"), lambda row: _joined(row["model"], row["chemistry"])),
         (Head("Weakest cell"), lambda row: _within(row["weakest_cell_id"], row["pack_id"])),
-        (Head("SOH of it [%]", numeric=True), lambda row: text.number(row["soh_min_pct"], 1)),
-        (Head("90 % interval", numeric=True), lambda row: text.soh_interval(row["soh_min_pct"], row["soh_std_pct"])),
-        (Head("SOH median [%]", numeric=True), lambda row: text.number(row["soh_median_pct"], 1)),
-        (Head("Spread [pp]", numeric=True), lambda row: text.number(row["soh_spread_pct"], 1)),
-        (Head("EFC", numeric=True), lambda row: text.number(row["efc"])),
-        (Head("Like packs weaker [%]", numeric=True), lambda row: text.number(row["cohort_percentile_pct"])),
+        _number("SOH of it [%]", "soh_min_pct", 1),
+        _numeric("90 % interval", lambda row: text.soh_interval(row["soh_min_pct"], row["soh_std_pct"])),
+        _number("SOH median [%]", "soh_median_pct", 1),
+        _number("EFC", "efc"),
+        _number("Like packs weaker [%]", "cohort_percentile_pct"),
         *_outlook_columns(),
-        (Head("End of life"), lambda row: text.eol_date(row["as_of_date"], row["rul_days_p50"], row["censored"])),
+        (Head("End of life"), _pack_end),
         (Head("Warranty until"), lambda row: text.date(row["warranty_until"])),
-        (Head("Alerts"), lambda row: text.ABSENT if text.is_absent(row["alerts"]) else row["alerts"] or text.ABSENT),
-    ]  # fmt: skip
+        (Head("Alerts"), lambda row: _joined(row["alerts"])),
+    ]
     levels = [text.pack_status(row)[0] for _, row in data.worst_packs.iterrows()]
-    return _table(
-        "Weakest packs, by the SOH of their weakest cell", columns, data.worst_packs,
-        "No pack has a health estimate yet.", levels,
-    )  # fmt: skip
+    caption = "Weakest packs, by the SOH of their weakest cell"
+    return _table(caption, columns, data.worst_packs, "No pack has a health estimate yet.", levels)
 
 
 def worst_cells(data: ReportData) -> Table:
     """Return the weakest cells with interval and outlook."""
-    columns: list[tuple[Head, Read]] = [
+    columns: list[Column] = [
         (Head("Cell"), lambda row: str(row["cell_id"])),
         (Head("Model"), lambda row: _joined(row["model"])),
-        (Head("SOH [%]", numeric=True), lambda row: text.number(row["soh_pct"], 1)),
-        (Head("90 % interval", numeric=True), lambda row: text.soh_interval(row["soh_pct"], row["soh_std_pct"])),
-        (Head("Capacity [Ah]", numeric=True), lambda row: text.number(row["capacity_ah"], 2)),
-        (Head("Resistance [mΩ]", numeric=True), lambda row: text.number(row["resistance_mohm"], 2)),
-        (Head("EFC", numeric=True), lambda row: text.number(row["efc"])),
-        (Head("Observations", numeric=True), lambda row: text.number(row["observations"])),
+        _number("SOH [%]", "soh_pct", 1),
+        _numeric("90 % interval", lambda row: text.soh_interval(row["soh_pct"], row["soh_std_pct"])),
+        _number("Capacity [Ah]", "capacity_ah", 2),
+        _number("Resistance [mΩ]", "resistance_mohm", 2),
+        _number("EFC", "efc"),
+        _number("Observations", "observations"),
         *_outlook_columns(),
         (Head("End of life"), _cell_end),
         (Head("As of"), lambda row: text.date(row["as_of_date"])),
-    ]  # fmt: skip
+    ]
     return _table("Weakest cells", columns, data.worst_cells, "No cell has a health estimate yet.")
 
 
 def accuracy(data: ReportData) -> Table:
     """Return the error against the truth."""
-    columns: list[tuple[Head, Read]] = [
+    columns: list[Column] = [
         (Head("Set"), lambda row: str(row["set_name"])),
-        (Head("Cells", numeric=True), lambda row: text.number(row["cells"])),
-        (Head("Cell days", numeric=True), lambda row: text.number(row["rows"])),
-        (Head("MAE [pp]", numeric=True), lambda row: text.number(row["mae_pct"], 2)),
-        (Head("RMSE [pp]", numeric=True), lambda row: text.number(row["rmse_pct"], 2)),
-        (
-            Head("90 % intervals that hold the truth [%]", numeric=True),
-            lambda row: text.number(row["covered_pct"], 1),
-        ),
+        _number("Cells", "cells"),
+        _number("Cell days", "rows"),
+        _number("MAE [pp]", "mae_pct", 2),
+        _number("RMSE [pp]", "rmse_pct", 2),
+        _number("90 % intervals that hold the truth [%]", "covered_pct", 1),
     ]
     absent = "No true capacities are known for this lake, so the error cannot be measured here."
     return _table("Estimated SOH against the true SOH", columns, data.accuracy, absent)
@@ -129,10 +124,10 @@ def accuracy(data: ReportData) -> Table:
 
 def batches(data: ReportData) -> Table:
     """Return what each pipeline took, kept, refused and knew already."""
-    columns: list[tuple[Head, Read]] = [
+    columns: list[Column] = [
         (Head("Pipeline"), lambda row: str(row["pipeline"])),
         *_counts("batches", "rows_in", "rows_kept", "rows_refused", "rows_duplicate"),
-        (Head("Lag of the newest batch [s]", numeric=True), lambda row: text.number(row["lag_s"])),
+        _number("Lag of the newest batch [s]", "lag_s"),
         (Head("Newest batch, UTC"), lambda row: text.instant(row["finished_at"])),
     ]
     return _table("What the pipelines did", columns, data.batches, "No batch has run yet.")
@@ -140,7 +135,7 @@ def batches(data: ReportData) -> Table:
 
 def refusals(data: ReportData) -> Table:
     """Return the refused messages by reason."""
-    columns: list[tuple[Head, Read]] = [
+    columns: list[Column] = [
         (Head("Reason"), lambda row: str(row["code"])),
         *_counts("messages", "devices"),
     ]
@@ -150,14 +145,14 @@ def refusals(data: ReportData) -> Table:
 
 def flags(data: ReportData) -> Table:
     """Return the kept messages that carry a flag."""
-    columns: list[tuple[Head, Read]] = [(Head("Flag"), lambda row: str(row["code"])), *_counts("messages")]
+    columns: list[Column] = [(Head("Flag"), lambda row: str(row["code"])), *_counts("messages")]
     caption = f"Messages kept with a flag, newest {text.number(data.totals.flag_days)} days of telemetry"
     return _table(caption, columns, data.flags, "No message of the newest days carries a flag.")
 
 
 def data_gaps(data: ReportData) -> Table:
     """Return the ranges of messages that the source no longer had."""
-    columns: list[tuple[Head, Read]] = [
+    columns: list[Column] = [
         (Head("Hub"), lambda row: str(row["hub"])),
         (Head("Partition"), lambda row: str(row["partition_id"])),
         *_counts("from_sequence_number", "to_sequence_number"),
@@ -170,16 +165,16 @@ def data_gaps(data: ReportData) -> Table:
 
 def last_sessions(data: ReportData) -> Table:
     """Return the newest sessions of the focus pack."""
-    columns: list[tuple[Head, Read]] = [
+    columns: list[Column] = [
         (Head("Start, UTC"), lambda row: text.instant(row["started_at"])),
         (Head("Kind"), lambda row: str(row["kind"])),
-        (Head("Duration [h]", numeric=True), lambda row: text.number(row["duration_s"] / 3600, 1)),
-        (Head("Charge [Ah]", numeric=True), lambda row: text.number(row["charge_ah"], 1)),
-        (Head("Energy [kWh]", numeric=True), lambda row: text.number(row["energy_wh"] / 1000, 1)),
-        (Head("SOC [%]", numeric=True), lambda row: text.span(row["soc_start_pct"], row["soc_end_pct"])),
-        (Head("Mean temperature [°C]", numeric=True), lambda row: text.number(row["temperature_mean_c"], 1)),
-        (Head("Distance [km]", numeric=True), lambda row: text.number(row["distance_km"], 1)),
-        (Head("Gaps", numeric=True), lambda row: text.number(row["gaps"])),
+        _numeric("Duration [h]", lambda row: text.number(row["duration_s"] / 3600, 1)),
+        _number("Charge [Ah]", "charge_ah", 1),
+        _numeric("Energy [kWh]", lambda row: text.number(row["energy_wh"] / 1000, 1)),
+        _numeric("SOC [%]", lambda row: text.span(row["soc_start_pct"], row["soc_end_pct"])),
+        _number("Mean temperature [°C]", "temperature_mean_c", 1),
+        _number("Distance [km]", "distance_km", 1),
+        _number("Gaps", "gaps"),
     ]
     newest = data.sessions.sort_values("started_at", ascending=False).head(LAST_SESSIONS)
     caption = f"Last sessions of {data.focus_pack_id}" if data.focus_pack_id else "Last sessions"
@@ -188,7 +183,7 @@ def last_sessions(data: ReportData) -> Table:
 
 def _table(
     caption: str,
-    columns: list[tuple[Head, Read]],
+    columns: list[Column],
     frame: pd.DataFrame,
     absent: str,
     levels: list[str] | None = None,
@@ -200,15 +195,34 @@ def _table(
     return Table(caption, heads, rows, absent, levels or [])
 
 
-def _outlook_columns() -> list[tuple[Head, Read]]:
+def _numeric(label: str, read: Read) -> Column:
+    """Return a column of numbers."""
+    return Head(label, numeric=True), read
+
+
+def _number(label: str, name: str, digits: int = 0) -> Column:
+    """Return a column of one of the frame's numbers."""
+    return _numeric(label, lambda row: text.number(row[name], digits))
+
+
+def _counts(*names: str) -> list[Column]:
+    """Return columns of counts, headed by their names in words."""
+    return [_number(name.replace("_", " ").capitalize(), name) for name in names]
+
+
+def _outlook_columns() -> list[Column]:
     """Return the columns of the remaining useful life."""
-    return [
-        (Head("RUL median [d]", numeric=True), lambda row: text.rul_median(row["rul_days_p50"], row["censored"])),
-        (
-            Head("RUL 90 % interval [d]", numeric=True),
-            lambda row: text.rul_interval(row["rul_days_p05"], row["rul_days_p95"], row["censored"]),
-        ),
-    ]  # fmt: skip
+
+    def interval(row: pd.Series[Any]) -> str:
+        return text.rul_interval(row["rul_days_p05"], row["rul_days_p95"], row["censored"])
+
+    median = _numeric("RUL median [d]", lambda row: text.rul_median(row["rul_days_p50"], row["censored"]))
+    return [median, _numeric("RUL 90 % interval [d]", interval)]
+
+
+def _pack_end(row: pd.Series[Any]) -> str:
+    """Return the day on which the life of a pack's first cell ends."""
+    return text.eol_date(row["as_of_date"], row["rul_days_p50"], row["censored"])
 
 
 def _cell_end(row: pd.Series[Any]) -> str:
@@ -216,18 +230,9 @@ def _cell_end(row: pd.Series[Any]) -> str:
     return "not in sight" if text.is_true(row["censored"]) else text.date(row["eol_date_p50"])
 
 
-def _counts(*names: str) -> list[tuple[Head, Read]]:
-    """Return columns of counts, headed by their names in words."""
-
-    def reader(name: str) -> Read:
-        return lambda row: text.number(row[name])
-
-    return [(Head(name.replace("_", " ").capitalize(), numeric=True), reader(name)) for name in names]
-
-
 def _joined(*parts: Any) -> str:
     """Return the parts that are there, with commas."""
-    return ", ".join(str(part) for part in parts if not text.is_absent(part)) or text.ABSENT
+    return ", ".join(str(part) for part in parts if not text.is_absent(part) and part) or text.ABSENT
 
 
 def _within(cell_id: Any, pack_id: Any) -> str:

@@ -9,7 +9,10 @@ import pandas as pd
 
 from battery_lake.report.data import INTERVAL_SIGMAS
 
-ABSENT: Final = "–"
+ABSENT: Final = "\u2013"
+"""An en dash, which stands where nothing is known."""
+
+MINUS: Final = "\u2212"
 NARROW_SPACE: Final = "\u202f"
 SOON_DAYS: Final = 365
 
@@ -24,12 +27,12 @@ def number(value: Any, digits: int = 0) -> str:
 
     Examples
     --------
-    >>> number(None), number(71.25, 1)
-    ('–', '71.2')
+    >>> number(71.26, 1)
+    '71.3'
     """
     if is_absent(value):
         return ABSENT
-    return f"{float(value):,.{digits}f}".replace(",", NARROW_SPACE).replace("-", "−")
+    return f"{float(value):,.{digits}f}".replace(",", NARROW_SPACE).replace("-", MINUS)
 
 
 def date(value: Any) -> str:

@@ -16,15 +16,20 @@ PALETTES: Final[dict[str, dict[str, str]]] = {
     "light": {
         "page": "#f4f6f9", "card": "#ffffff", "ink": "#1b2430", "soft": "#55606e", "line": "#d5dbe3",
         "accent": "#0b63a5", "weak": "#b8480a", "good": "#0b6e4f", "bad": "#a61b1b", "watch": "#8a5300",
-        "heat-0": "#e8eef6", "heat-1": "#f3b567", "heat-2": "#97330d", "on-strong": "#1b2430", "on-weak": "#ffffff",
+        "heat-0": "#e8eef6", "heat-1": "#f3b567", "heat-2": "#97330d",
+        "on-strong": "#000000", "on-weak": "#ffffff",
     },
     "dark": {
         "page": "#10151c", "card": "#18202a", "ink": "#e8edf3", "soft": "#a9b4c1", "line": "#33404e",
         "accent": "#6cb8f0", "weak": "#ffa657", "good": "#5fd3a8", "bad": "#ff9b93", "watch": "#f2c14e",
-        "heat-0": "#24303e", "heat-1": "#8a5a22", "heat-2": "#ffc773", "on-strong": "#e8edf3", "on-weak": "#10151c",
+        "heat-0": "#24303e", "heat-1": "#8a5a22", "heat-2": "#ffc773",
+        "on-strong": "#ffffff", "on-weak": "#000000",
     },
 }  # fmt: skip
 """Colours by scheme and role."""
+
+INK_SPLIT: Final = {"light": 0.84, "dark": 0.58}
+"""Shade of the cell map, 0 for the best cell and 1 for the weakest, above which numbers take ``on-weak``."""
 
 FONT: Final = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif'
 
@@ -41,6 +46,7 @@ def chart_config(scheme: str) -> dict[str, Any]:
         "background": None,
         "font": FONT,
         "view": {"stroke": None},
+        "params": [{"name": "ink_split", "value": INK_SPLIT[scheme]}],
         "axis": {
             "labelColor": colour["soft"], "titleColor": colour["soft"], "gridColor": colour["line"],
             "domainColor": colour["line"], "tickColor": colour["line"], "labelFontSize": 11,

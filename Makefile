@@ -1,0 +1,78 @@
+# The one door for people and for CI; `make` alone lists what there is.
+# What is installed is remembered in $(VENV), so a second run needs no network.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SUFFIXES:
+
+VENV := .venv
+BIN := $(VENV)/bin
+# More arguments: make test ARGS="tests/gold -x"
+ARGS ?=
+# Measured battery data, where it lies beside the repository.
+DATA := $(wildcard ../shared/data)
+UV := $(shell command -v uv)
+# The development set holds the local one.
+INSTALLED := $(VENV)/$(if $(wildcard $(VENV)/.dev),.dev,.local)
+
+.PHONY: help demo test lint bench proof requirements clean
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## simulate a fleet, run the whole lakehouse on it, write the report
+	@$(BIN)/battery-lake demo $(if $(DATA),--data $(DATA)) $(ARGS)
+
+test: $(VENV)/.dev ## run the tests
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev ## check style, types, layers and declared dependencies
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/deptry src
+
+bench: $(VENV)/.dev ## run the benchmarks
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
+
+proof: $(VENV)/.dev ## run the slow proofs: kill loops, scale, fuzz
+	@$(BIN)/python -m pytest -m proof $(ARGS)
+
+PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url pyproject.toml
+requirements: ## pin the dependencies anew; needs uv
+	$(PIN) --extra dev --output-file requirements/dev.txt
+	$(PIN) --extra local --extra report --constraint requirements/dev.txt --output-file requirements/local.txt
+
+clean: ## remove the environment, the caches and the demo's lake
+	rm -rf $(VENV) .battery_lake .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+
+# Hashed pins first, then the package itself without looking at dependencies again, then the Delta jars.
+PIP := $(if $(UV),VIRTUAL_ENV=$(VENV) uv pip,$(BIN)/python -m pip --disable-pip-version-check)
+$(VENV)/.local $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/$*.txt into $(VENV) (a minute or two, once)"
+	@$(PIP) install --quiet --require-hashes -r requirements/$*.txt
+	@$(PIP) install --quiet --no-deps --editable .
+	@$(BIN)/python -c 'from battery_lake.jars import delta_jars; delta_jars()'
+	@touch $@
+
+# The first Python of 3.12 or 3.11 that really runs: a version manager's stand-in may not.
+$(BIN)/python:
+	@for python in python3.12 python3.11 python3 none; do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))' 2>/dev/null && break; \
+	done; \
+	if [ "$$python" = none ]; then echo "Python 3.11 or 3.12 is needed; none is on the PATH." >&2; exit 1; fi; \
+	if [ -n "$(UV)" ]; then uv venv --quiet --clear --python "$$(command -v "$$python")" $(VENV); exit; fi; \
+	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
+	  version="$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"; \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing python$$version-venv"; \
+	    apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get install -qq -y "python$$version-venv" >/dev/null; \
+	  else \
+	    echo "$$python lacks the venv module; as root: apt-get install python$$version-venv" >&2; exit 1; \
+	  fi; \
+	fi; \
+	"$$python" -m venv --clear $(VENV)

@@ -1,0 +1,187 @@
+"""``battery-lake demo``: the whole way, from messages to the report, on recordings and a simulated fleet.
+
+Each stage leaves a mark when it is done; run again, the demo goes on where it stopped and does nothing twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from battery_lake.cli.base import app, options
+from battery_lake.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from battery_lake.cli.show import ConsoleProgress
+    from battery_lake.lake.access import Lake
+    from battery_lake.pipelines.model import RunResult
+    from battery_lake.settings import Settings
+
+MARKS = "demo"
+REPLAYED = ("nasa_pcoe", "calce_cs2", "ev_cell_faults")
+
+
+@dataclass(frozen=True, slots=True)
+class DemoInput:
+    """What the demo runs on; another input needs another home, or --clean."""
+
+    vehicles: int
+    days: int
+    seed: int
+    data: str
+
+
+@app.command(
+    epilog="Examples: battery-lake demo | battery-lake demo --data ../data --vehicles 50 | ... demo --clean"
+)
+def demo(
+    context: typer.Context,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder with recordings of real cells and vehicles.")
+    ] = None,
+    vehicles: Annotated[int, typer.Option(min=1, help="Vehicles to simulate.")] = 20,
+    days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 365,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 1,
+    clean: Annotated[
+        bool, typer.Option(help="Throw away what an earlier demo left, and start anew.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary for machines.")] = False,
+) -> None:
+    """Run the whole way once: telemetry in, health and life of every cell out, and a report."""
+    from battery_lake.cli.demo_summary import print_summary, summary
+    from battery_lake.cli.reporting import read_report_data, report_path
+    from battery_lake.cli.show import ConsoleProgress
+    from battery_lake.cli.show import as_json as print_json
+    from battery_lake.log import configure
+    from battery_lake.report.html import render
+
+    chosen = options(context)
+    configure(chosen.verbosity)
+    settings, _ = chosen.settings()
+    progress = ConsoleProgress(quiet=chosen.verbosity < 0)
+    found = data.absolute() if data is not None and _recordings(data) else None
+    wanted = DemoInput(vehicles, days, seed, str(found or ""))
+    _claim(settings, wanted, clean=clean)
+    if found is None:
+        progress.say(_no_recordings(data))
+    _inputs(settings, wanted, progress)
+    progress.say("starting Spark")
+    lake = chosen.lake()
+    _reference(lake, progress)
+    results = _pipelines(lake, progress)
+    progress.say("report: reading gold")
+    told = read_report_data(lake)
+    path = report_path(lake)
+    if not path.exists() or any(result.counts.rows_in for result in results):
+        render(told, path)
+    outcome = summary(lake, told, results, path)
+    progress.say("done")
+    if as_json:
+        print_json(outcome)
+    else:
+        print_summary(outcome)
+
+
+def _recordings(data: Path) -> bool:
+    return any((data / name).is_dir() for name in REPLAYED)
+
+
+def _no_recordings(data: Path | None) -> str:
+    where = f"{data} holds none of {', '.join(REPLAYED)}" if data else "no --data was given"
+    hint = "docs/getting-started.md tells how to bring recordings"
+    return f"{where}: the demo runs on the simulated fleet alone ({hint})"
+
+
+def _claim(settings: Settings, wanted: DemoInput, *, clean: bool) -> None:
+    """Make the home the demo's own, or refuse one that holds something else."""
+    mark = settings.home / MARKS / "input.json"
+    if clean and mark.exists():
+        shutil.rmtree(settings.home)
+    if mark.exists():
+        held = json.loads(mark.read_text(encoding="utf-8"))
+        if held != asdict(wanted):
+            raise SettingsError(
+                f"{settings.home} holds a demo of another input",
+                why=f"it was made with {held}, now {asdict(wanted)} is asked for",
+                remedy="add --clean to start anew, or choose another home: battery-lake --set home=DIR demo",
+            )
+        return
+    if (settings.home / "lake").exists():
+        raise SettingsError(
+            f"{settings.home} holds a lake that no demo made",
+            remedy="choose another home for the demo: battery-lake --set home=DIR demo",
+        )
+    _write_mark(mark, asdict(wanted))
+
+
+def _write_mark(mark: Path, content: Any) -> None:
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    draft = mark.with_name(f".{mark.name}.tmp")
+    draft.write_text(json.dumps(content), encoding="utf-8")
+    draft.replace(mark)
+
+
+def _once(settings: Settings, name: str, progress: ConsoleProgress, work: Callable[[], Any]) -> None:
+    """Do a stage's work unless its mark says that it was done."""
+    mark = settings.home / MARKS / f"{name}.json"
+    if mark.exists():
+        progress.say(f"{name}: done before")
+        return
+    progress.say(f"{name}:")
+    _write_mark(mark, work())
+
+
+def _inputs(settings: Settings, wanted: DemoInput, progress: ConsoleProgress) -> None:
+    from battery_lake.cli.fleet_files import write_fleet
+    from battery_lake.simulate.fleet import FleetSpec
+    from battery_lake.simulate.replay import replay
+
+    home = settings.home
+
+    def replayed() -> Any:
+        def tell(pack: str, count: int) -> None:
+            progress.say(f"  {pack}: {count:,} messages")
+
+        reference, truth = home / "reference" / "replay", home / "truth" / "replay"
+        return asdict(replay(Path(wanted.data), settings.landing, reference, truth, progress=tell))
+
+    def simulated() -> Any:
+        spec = FleetSpec(vehicles=wanted.vehicles, days=wanted.days, seed=wanted.seed)
+        return {"messages": write_fleet(settings, spec, progress.say)}
+
+    if wanted.data:
+        _once(settings, "replay", progress, replayed)
+    _once(settings, "simulate", progress, simulated)
+
+
+def _reference(lake: Lake, progress: ConsoleProgress) -> None:
+    from battery_lake.pipelines.reference import load_reference
+
+    for folder in sorted((lake.settings.home / "reference").iterdir()):
+        digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(folder.iterdir()))).hexdigest()[
+            :12
+        ]
+        _once(
+            lake.settings,
+            f"reference-{folder.name}-{digest}",
+            progress,
+            lambda f=folder: load_reference(lake, f),
+        )
+
+
+def _pipelines(lake: Lake, progress: ConsoleProgress) -> list[RunResult]:
+    from battery_lake.pipelines.registry import PIPELINES
+
+    results = []
+    for place, pipeline in enumerate(PIPELINES.values(), start=1):
+        progress.say(f"{pipeline.name} ({place} of {len(PIPELINES)})")
+        results.append(pipeline.run(lake, progress))
+    return results

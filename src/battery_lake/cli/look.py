@@ -1,0 +1,146 @@
+"""Commands that look and change nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from battery_lake.cli.base import app, options
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result for machines.")]
+
+
+@app.command(epilog="Examples: battery-lake doctor | battery-lake doctor --fetch")
+def doctor(
+    context: typer.Context,
+    fetch: Annotated[bool, typer.Option(help="Fetch the Delta jars if they are missing.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Check Python, Java, jars, memory, disk and settings, and say how to mend each."""
+    from battery_lake.cli.doctor import Verdict, examine, render
+    from battery_lake.cli.show import as_json
+
+    findings = examine(lambda: options(context).settings()[0], fetch=fetch)
+    if json:
+        as_json(findings)
+    else:
+        typer.echo(render(findings))
+    if any(finding.verdict is Verdict.FAIL for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command(
+    epilog="Examples: battery-lake settings | battery-lake --set spark.master=local[4] settings --json"
+)
+def settings(context: typer.Context, json: AsJson = False) -> None:
+    """Show every setting, its value, and where the value came from."""
+    from battery_lake.cli.show import as_json, as_table
+    from battery_lake.settings import known_keys
+
+    values, origins = options(context).settings()
+    rows = []
+    for key, meaning in known_keys().items():
+        value: Any = values
+        for part in key.split("."):
+            value = getattr(value, part)
+        rows.append((
+            key,
+            value if isinstance(value, int | float) else str(value),
+            origins.get(key, "default"),
+            meaning,
+        ))
+    if json:
+        as_json([dict(zip(("key", "value", "origin", "meaning"), row, strict=True)) for row in rows])
+    else:
+        as_table("", ("key", "value", "origin", "meaning"), rows)
+
+
+@app.command(
+    epilog="Examples: battery-lake tables | battery-lake tables gold.cell_health | ... tables --lineage"
+)
+def tables(
+    name: Annotated[str, typer.Argument(help="One table, layer.name; else all.")] = "",
+    lineage: Annotated[
+        bool, typer.Option("--lineage", help="Which pipeline reads and writes which table.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Show the tables' contracts."""
+    from battery_lake.cli.show import as_json, as_table
+    from battery_lake.tables.registry import TABLES, table
+
+    if lineage:
+        from battery_lake.pipelines.registry import PIPELINES
+
+        edges = [
+            (p.name, ", ".join(p.reads) or "landing files", ", ".join(p.writes)) for p in PIPELINES.values()
+        ]
+        if json:
+            as_json([dict(zip(("pipeline", "reads", "writes"), edge, strict=True)) for edge in edges])
+        else:
+            as_table("", ("pipeline", "reads", "writes"), edges)
+    elif name:
+        contract = table(name)
+        columns = [(c.name, c.type, "no" if c.nullable else "yes", c.comment) for c in contract.columns]
+        if json:
+            as_json(contract)
+        else:
+            as_table(f"{contract.name}: {contract.grain}\nkey: {', '.join(contract.key)}",
+                     ("column", "type", "required", "meaning"), columns)  # fmt: skip
+    elif json:
+        as_json(list(TABLES.values()))
+    else:
+        as_table(
+            "",
+            ("table", "columns", "one row is"),
+            [(t.name, len(t.columns), t.grain) for t in TABLES.values()],
+        )
+
+
+@app.command(epilog="Examples: battery-lake status | battery-lake status --json")
+def status(context: typer.Context, json: AsJson = False) -> None:
+    """Show what stands in the lake and what each pipeline did last."""
+    from pyspark.sql import functions as F
+
+    from battery_lake.cli.show import as_json, as_table
+    from battery_lake.lake.create import exists
+    from battery_lake.tables.registry import TABLES
+
+    lake = options(context).lake()
+    rows = [(name, lake.read(name).count()) for name in TABLES if exists(lake, name)]
+    pipelines: list[dict[str, Any]] = []
+    if exists(lake, "ops.batch"):
+        sums = [F.sum(c).alias(c) for c in ("rows_in", "rows_kept", "rows_refused", "rows_duplicate")]
+        done = lake.read("ops.batch").groupBy("pipeline")
+        pipelines = [
+            row.asDict()
+            for row in done
+            .agg(F.count(F.lit(1)).alias("batches"), *sums, F.max("finished_at").alias("last_at"))
+            .orderBy("last_at")
+            .collect()
+        ]
+    if json:
+        as_json({"tables": dict(rows), "pipelines": pipelines})
+        return
+    as_table("", ("table", "rows"), rows)
+    if pipelines:
+        as_table("\npipelines", tuple(pipelines[0]), [tuple(row.values()) for row in pipelines])
+
+
+@app.command(epilog="Examples: battery-lake report | battery-lake report --out fleet.html")
+def report(
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option(help="The file; else report.html under home.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Write the self-contained HTML report of what gold holds."""
+    from battery_lake.cli.reporting import write_report
+    from battery_lake.cli.show import as_json
+
+    written = write_report(options(context).lake(), out)
+    if json:
+        as_json({"report": written})
+    else:
+        typer.echo(str(written))

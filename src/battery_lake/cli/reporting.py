@@ -1,0 +1,62 @@
+"""Gold and, where it is known, the truth beside it: what the report and the demo's summary are made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+from battery_lake.clock import utc_now
+from battery_lake.lake.create import ensure
+from battery_lake.report.html import render
+from battery_lake.report.load import load
+from battery_lake.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from battery_lake.lake.access import Lake
+    from battery_lake.report.data import ReportData
+
+
+def read_report_data(lake: Lake) -> ReportData:
+    """Read what the report shows; tables that nothing has filled yet are empty."""
+    ensure(lake, TABLES)
+    return load(
+        lake.read,
+        generated_at=utc_now(),
+        location=lake.settings.lake.catalog or str(lake.settings.home.absolute()),
+        truth=truth(lake),
+        eol_soh_pct=lake.settings.health.eol_soh_pct,
+    )
+
+
+def write_report(lake: Lake, out: Path | None) -> Path:
+    """Write the report and return its path."""
+    return render(read_report_data(lake), out or report_path(lake))
+
+
+def report_path(lake: Lake) -> Path:
+    """Return where the report stands unless a place is named."""
+    return lake.settings.home / "reports" / "report.html"
+
+
+def truth(lake: Lake) -> DataFrame | None:
+    """True SOH of cells that were measured or simulated: set_name, cell_id, as_of_date, soh_pct."""
+    root = Path(lake.settings.home).absolute() / "truth"
+    frames = []
+    if any((root / "replay").glob("*.parquet")):
+        measured = lake.spark.read.parquet(str(root / "replay"))
+        frames.append(measured.withColumn("set_name", F.concat(F.lit("measured "), "pack_id")))
+    if any((root / "fleet").glob("*.parquet")):
+        chemistry = lake.read("reference.packs").select("pack_id", "chemistry")
+        simulated = lake.spark.read.parquet(str(root / "fleet")).join(chemistry, on="pack_id", how="inner")
+        frames.append(simulated.withColumn("set_name", F.concat(F.lit("simulated "), "chemistry")))
+    if not frames:
+        return None
+    columns = ("set_name", "cell_id", "as_of_date", "soh_pct")
+    whole = frames[0].select(*columns)
+    for frame in frames[1:]:
+        whole = whole.unionByName(frame.select(*columns))
+    return whole

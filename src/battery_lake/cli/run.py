@@ -1,0 +1,202 @@
+"""Commands that move data: one step of the way each."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from battery_lake.cli.base import app, options
+
+if TYPE_CHECKING:
+    from battery_lake.pipelines.model import RunResult
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result for machines.")]
+
+reference = typer.Typer(
+    no_args_is_help=True, help="Packs, their OCV curves, and the vehicles that carry them."
+)
+quarantine = typer.Typer(no_args_is_help=True, help="Messages that were refused.")
+app.add_typer(reference, name="reference")
+app.add_typer(quarantine, name="quarantine")
+
+
+def _job(context: typer.Context, name: str, *, json: bool) -> None:
+    from battery_lake.cli.show import ConsoleProgress, as_json, as_table
+    from battery_lake.log import configure
+    from battery_lake.pipelines.registry import run_job
+
+    chosen = options(context)
+    configure(chosen.verbosity)
+    results: list[RunResult] = run_job(name, chosen.lake(), ConsoleProgress(quiet=chosen.verbosity < 0))
+    if json:
+        as_json(results)
+        return
+    columns = ("pipeline", "batches", "rows in", "kept", "refused", "duplicate", "seconds")
+    rows = [
+        (
+            r.pipeline, r.batches, r.counts.rows_in, r.counts.rows_kept, r.counts.rows_refused,
+            r.counts.rows_duplicate, round(r.seconds, 1),
+        )
+        for r in results
+    ]  # fmt: skip
+    as_table("", columns, rows)
+
+
+@app.command(
+    epilog="Examples: battery-lake ingest | battery-lake --set source.landing=/data/hub ingest --json"
+)
+def ingest(context: typer.Context, json: AsJson = False) -> None:
+    """Take new landing files into bronze."""
+    _job(context, "ingest", json=json)
+
+
+@app.command(epilog="Examples: battery-lake refine | battery-lake -v refine --json")
+def refine(context: typer.Context, json: AsJson = False) -> None:
+    """Take new bronze messages into silver, or into quarantine with the reason."""
+    _job(context, "refine", json=json)
+
+
+@app.command(epilog="Examples: battery-lake health | battery-lake --set health.min_rest_s=3600 health --json")
+def health(context: typer.Context, json: AsJson = False) -> None:
+    """Take new silver messages into sessions, capacities, health and life of every cell, and the fleet."""
+    _job(context, "health", json=json)
+
+
+@reference.command(
+    "load", epilog="Examples: battery-lake reference load ./reference | ... load /data/packs --json"
+)
+def reference_load(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(help="Holds packs and pack_assignment as .csv or .parquet.")],
+    json: AsJson = False,
+) -> None:
+    """Load packs and assignments; rows with a known key are replaced, nothing is deleted."""
+    from battery_lake.cli.show import as_json, as_table
+    from battery_lake.pipelines.reference import load_reference
+
+    changed = load_reference(options(context).lake(), folder)
+    if json:
+        as_json(changed)
+    else:
+        as_table("", ("table", "new or changed rows"), changed.items())
+
+
+@quarantine.command(
+    "list", epilog="Examples: battery-lake quarantine list | battery-lake quarantine list --json"
+)
+def quarantine_list(context: typer.Context, json: AsJson = False) -> None:
+    """Count refused messages by reason and device."""
+    from pyspark.sql import functions as F
+
+    from battery_lake.cli.show import as_json, as_table
+    from battery_lake.lake.create import ensure
+
+    lake = options(context).lake()
+    ensure(lake, ("silver.quarantine",))
+    rows = (
+        lake
+        .read("silver.quarantine")
+        .select("device_id", "refused_at", F.explode("reasons").alias("r"))
+        .groupBy("r.code", "device_id")
+        .agg(
+            F.count(F.lit(1)).alias("messages"),
+            F.max("refused_at").alias("last_at"),
+            F.min("r.detail").alias("example"),
+        )
+        .orderBy(F.col("messages").desc(), "code", "device_id")
+        .limit(1000)
+        .collect()
+    )
+    if json:
+        as_json([row.asDict() for row in rows])
+    else:
+        columns = ("reason", "device", "messages", "last refused at", "example")
+        as_table("", columns, [(r.code, r.device_id, r.messages, r.last_at, r.example) for r in rows])
+
+
+@quarantine.command(
+    "replay", epilog="Examples: battery-lake quarantine replay --reason unknown_pack | ... replay"
+)
+def quarantine_replay(
+    context: typer.Context,
+    reason: Annotated[
+        list[str] | None, typer.Option(help="Only messages with this reason; may be repeated.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Check refused messages again, after reference data was mended; valid ones go to silver."""
+    from battery_lake.cli.show import as_json
+    from battery_lake.pipelines.replay import replay_quarantine
+
+    counts = replay_quarantine(options(context).lake(), tuple(reason or ()))
+    if json:
+        as_json(counts)
+    else:
+        typer.echo(f"{counts.rows_in:,} messages looked at, {counts.rows_kept:,} are in silver now")
+
+
+@app.command(
+    epilog="Examples: battery-lake replay ../data | battery-lake replay ../data --clock 2026-01-01T00:00:00Z"
+)
+def replay(
+    context: typer.Context,
+    data: Annotated[
+        Path, typer.Argument(help="Folder with nasa_pcoe, calce_cs2, ev_cell_faults, or some of them.")
+    ],
+    clock: Annotated[str, typer.Option(help="Instant at which every recording begins; else its own.")] = "",
+    json: AsJson = False,
+) -> None:
+    """Turn recordings of real cells and vehicles into landing files and reference files."""
+    from battery_lake.cli.show import ConsoleProgress, as_json
+    from battery_lake.errors import SettingsError
+    from battery_lake.simulate.replay import replay as run
+
+    chosen = options(context)
+    settings, _ = chosen.settings()
+    try:
+        start = dt.datetime.fromisoformat(clock) if clock else None
+    except ValueError as fault:
+        raise SettingsError(
+            f"--clock {clock} is no time", remedy="write it as 2026-01-01T00:00:00Z"
+        ) from fault
+    if start is not None and start.tzinfo is None:
+        start = start.replace(tzinfo=dt.UTC)
+    progress = ConsoleProgress(quiet=chosen.verbosity < 0)
+    summary = run(
+        data, settings.landing, settings.home / "reference" / "replay", settings.home / "truth" / "replay",
+        clock=start, progress=lambda pack, count: progress.say(f"  {pack}: {count:,} messages"),
+    )  # fmt: skip
+    if json:
+        as_json(summary)
+        return
+    typer.echo(f"{summary.messages:,} messages of {summary.packs} packs stand in {settings.landing}")
+    typer.echo(f"next: battery-lake reference load {settings.home / 'reference' / 'replay'}")
+
+
+@app.command(
+    epilog="Examples: battery-lake simulate | battery-lake simulate --vehicles 100 --days 30 --seed 7"
+)
+def simulate(
+    context: typer.Context,
+    vehicles: Annotated[int, typer.Option(min=1, help="Vehicles of the fleet.")] = 20,
+    days: Annotated[int, typer.Option(min=1, help="Days that it drives.")] = 365,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 1,
+    json: AsJson = False,
+) -> None:
+    """Simulate a fleet: landing files, reference files, and the truth about every cell."""
+    from battery_lake.cli.fleet_files import write_fleet
+    from battery_lake.cli.show import ConsoleProgress, as_json
+    from battery_lake.simulate.fleet import FleetSpec
+
+    chosen = options(context)
+    settings, _ = chosen.settings()
+    progress = ConsoleProgress(quiet=chosen.verbosity < 0)
+    messages = write_fleet(settings, FleetSpec(vehicles=vehicles, days=days, seed=seed), progress.say)
+    if json:
+        as_json({"messages": messages, "landing": settings.landing})
+        return
+    typer.echo(f"{messages:,} messages of {vehicles} vehicles stand in {settings.landing}")
+    typer.echo(f"next: battery-lake reference load {settings.home / 'reference' / 'fleet'}")

@@ -1,0 +1,65 @@
+"""All pipelines in the order of the flow, and the jobs that run them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from battery_lake.lake.access import Lake
+from battery_lake.log import configure
+from battery_lake.pipelines.capacity import CAPACITY
+from battery_lake.pipelines.fleet import FLEET
+from battery_lake.pipelines.health import HEALTH
+from battery_lake.pipelines.ingest import INGEST
+from battery_lake.pipelines.refine import REFINE
+from battery_lake.pipelines.sessions import SESSIONS
+from battery_lake.session import spark_session
+from battery_lake.settings import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from battery_lake.pipelines.model import Pipeline, Progress, RunResult
+
+PIPELINES: Final[dict[str, Pipeline]] = {
+    pipeline.name: pipeline for pipeline in (INGEST, REFINE, SESSIONS, CAPACITY, HEALTH, FLEET)
+}
+"""Pipeline by name, upstream first."""
+
+JOBS: Final[dict[str, tuple[Pipeline, ...]]] = {
+    "ingest": (INGEST,),
+    "refine": (REFINE,),
+    "health": (SESSIONS, CAPACITY, HEALTH, FLEET),
+}
+"""Job by name: the pipelines that it runs, in order. The files in jobs/ and the commands run these."""
+
+
+def run_job(name: str, lake: Lake, progress: Progress | None = None) -> list[RunResult]:
+    """Run a job's pipelines one after the other.
+
+    Parameters
+    ----------
+    name
+        A key of :data:`JOBS`.
+    lake
+        The tables.
+    progress
+        Told of every batch.
+    """
+    return [pipeline.run(lake, progress) for pipeline in JOBS[name]]
+
+
+def main(name: str, arguments: Sequence[str]) -> None:
+    """Run a job as a process of its own: settings from the arguments, ``--source.landing=/data`` say."""
+    configure(1)
+    settings, _ = load(_pairs(arguments))
+    run_job(name, Lake(spark_session(settings), settings))
+
+
+def _pairs(arguments: Sequence[str]) -> list[str]:
+    """``--key value`` and ``--key=value`` alike as key=value."""
+    pairs: list[str] = []
+    rest = list(arguments)
+    while rest:
+        head = rest.pop(0)
+        pairs.append(head if "=" in head or not rest else f"{head}={rest.pop(0)}")
+    return pairs
