@@ -2,7 +2,7 @@
 
 import datetime as dt
 
-import altair
+import altair as alt
 import numpy as np
 import pandas as pd
 import pytest
@@ -27,7 +27,7 @@ def test_every_chart_is_valid_vega_lite_and_compiles(fleet_report):
     drawn = _all(fleet_report)
     assert len(drawn) == 12
     for chart in drawn:
-        altair.Chart.from_dict(chart.spec)
+        alt.Chart.from_dict(chart.spec)
         assert vl_convert.vegalite_to_vega(chart.spec, config=theme.chart_config("light"))["marks"]
 
 
@@ -91,9 +91,10 @@ def test_cells_that_are_all_equal_still_have_a_shade(fleet_report):
 @given(st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 6_000)), min_size=1, max_size=8))
 def test_cutting_sessions_at_midnight_loses_no_time(minutes):
     starts = [pd.Timestamp("2026-03-01T00:00Z") + pd.Timedelta(minutes=start) for start, _ in minutes]
+    lengths = [pd.Timedelta(minutes=length) for _, length in minutes]
     sessions = pd.DataFrame({
         "started_at": starts,
-        "ended_at": [at + pd.Timedelta(minutes=length) for at, (_, length) in zip(starts, minutes, strict=True)],
+        "ended_at": [at + length for at, length in zip(starts, lengths, strict=True)],
         "kind": "rest", "charge_ah": 0.0, "soc_start_pct": 1.0, "soc_end_pct": 2.0,
     })  # fmt: skip
     pieces = session_pieces(sessions)

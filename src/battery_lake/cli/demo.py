@@ -5,6 +5,7 @@ Each stage leaves a mark when it is done; run again, the demo goes on where it s
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
@@ -166,15 +167,9 @@ def _reference(lake: Lake, progress: ConsoleProgress) -> None:
     from battery_lake.pipelines.reference import load_reference
 
     for folder in sorted((lake.settings.home / "reference").iterdir()):
-        digest = hashlib.sha256(b"".join(file.read_bytes() for file in sorted(folder.iterdir()))).hexdigest()[
-            :12
-        ]
-        _once(
-            lake.settings,
-            f"reference-{folder.name}-{digest}",
-            progress,
-            lambda f=folder: load_reference(lake, f),
-        )
+        content = b"".join(file.read_bytes() for file in sorted(folder.iterdir()))
+        name = f"reference-{folder.name}-{hashlib.sha256(content).hexdigest()[:12]}"
+        _once(lake.settings, name, progress, functools.partial(load_reference, lake, folder))
 
 
 def _pipelines(lake: Lake, progress: ConsoleProgress) -> list[RunResult]:

@@ -56,7 +56,7 @@ def _plain(value: Any) -> Any:
 def as_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print rows for people."""
     listed = list(rows)
-    table = Table(title=escape(title), title_justify="left", header_style="bold", box=None, pad_edge=False)
+    table = Table(header_style="bold", box=None, pad_edge=False)
     for place, name in enumerate(columns):
         is_number = bool(listed) and all(
             row[place] is None or isinstance(row[place], int | float) for row in listed
@@ -64,7 +64,10 @@ def as_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) 
         table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
     for row in listed:
         table.add_row(*(escape(_text(value)) for value in row))
-    (STDOUT if sys.stdout.isatty() else Console(width=WIDE, highlight=False)).print(table)
+    console = STDOUT if sys.stdout.isatty() else Console(width=WIDE, highlight=False)
+    if title:
+        console.print(title, markup=False)
+    console.print(table)
 
 
 def _text(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +15,7 @@ from battery_lake.cells.anchors import anchor_params, rest_anchor
 from battery_lake.cells.capacity import full_discharge, plausible, rest_to_rest
 from battery_lake.cells.coulomb import charge_std_ah
 from battery_lake.cells.ocv import OcvCurve, chemistry_limits
-from battery_lake.gold.arrow import floats, lists, matrix, numbers
+from battery_lake.gold.arrow import codes, floats, lists, matrix, numbers
 from battery_lake.gold.session import low_limit_v
 from battery_lake.tables.gold import CAPACITY_OBSERVATION
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import Column, DataFrame, WindowSpec
 
-    from battery_lake.cells.arrays import Bools, Floats
+    from battery_lake.cells.arrays import Bools, Floats, Ints
 
 METHOD: Final = "capacity-1"
 SAME_SOC_PCT: Final = 1.0
@@ -153,19 +154,21 @@ def _observations(batches: Iterable[pa.RecordBatch], params: CapacityParams) -> 
                     yield from _block(table.filter(pa.array(chosen)), int(cells), curve, params)
 
 
-def _curves(table: pa.Table) -> tuple[np.ndarray, list[OcvCurve]]:
-    """A number for each distinct curve, and the curves."""
-    rows = list(zip(table.column("ocv_soc_frac").to_pylist(), table.column("ocv_v").to_pylist(), strict=True))
+def _curves(table: pa.Table) -> tuple[Ints, list[OcvCurve]]:
+    """A number for each row's curve, and the curves; packs of a model share theirs."""
+    pack_index, pack_ids = codes(table, "pack_id")
     seen: dict[tuple[float, ...], int] = {}
     curves: list[OcvCurve] = []
-    numbers_ = np.empty(len(rows), dtype=np.int64)
-    for place, (soc_frac, ocv_v) in enumerate(rows):
+    number_of_pack = np.empty(len(pack_ids), dtype=np.int64)
+    for pack in range(len(pack_ids)):
+        row = int(np.argmax(pack_index == pack))
+        soc_frac, ocv_v = table.column("ocv_soc_frac")[row].as_py(), table.column("ocv_v")[row].as_py()
         key = (*soc_frac, *ocv_v)
         if key not in seen:
             seen[key] = len(curves)
             curves.append(OcvCurve(np.array(soc_frac), np.array(ocv_v)))
-        numbers_[place] = seen[key]
-    return numbers_, curves
+        number_of_pack[pack] = seen[key]
+    return number_of_pack[pack_index], curves
 
 
 def _block(table: pa.Table, width: int, curve: OcvCurve, params: CapacityParams) -> Iterator[pa.RecordBatch]:
@@ -188,10 +191,8 @@ def _block(table: pa.Table, width: int, curve: OcvCurve, params: CapacityParams)
     minimum = matrix(table, "min_cell_voltages_v", width)
     limit = plausible(*full_discharge(floats(table, "low_limit_charge_ah"), minimum, low_v, full_soc), rated)
     is_full = _any_cell(limit[0])
-    soc = (
-        np.nanmedian(np.where(np.isfinite(between[0]), start, np.nan), axis=1),
-        np.nanmedian(np.where(np.isfinite(between[0]), end, np.nan), axis=1),
-    )
+    told = np.isfinite(between[0])
+    soc = _median(np.where(told, start, np.nan)), _median(np.where(told, end, np.nan))
     yield from _rows(
         table, "full_discharge", limit, is_full, (np.ones(len(low_v)), np.zeros(len(low_v))), moved
     )
@@ -223,6 +224,13 @@ def _end_anchor(
     rest_s = np.where(use_wake, wake_s, after_s)
     voltage = np.where(use_wake[:, None], matrix(table, "wake_v", width), matrix(table, "after_v", width))
     return rest_anchor(voltage, _long(rest_s, params), curve, anchor_params(chemistry))
+
+
+def _median(values: Floats) -> Floats:
+    """Median over the cells; NaN where none told."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # rows where no cell told
+        return np.asarray(np.nanmedian(values, axis=1), dtype=np.float64)
 
 
 def _any_cell(capacity_ah: Floats) -> Bools:

@@ -22,7 +22,7 @@ CONTENT: Final = tuple(name for name in TELEMETRY.column_names if name not in _N
 
 
 def checked(bronze: DataFrame, packs: DataFrame, assignments: DataFrame, params: RuleParams) -> DataFrame:
-    """One row per message: decoded, with reference data, and ``refused`` that says whether a rule is broken."""
+    """One row per message: decoded, with reference data, and ``refused`` where a rule is broken."""
     return with_reference(decode(bronze), packs, assignments).withColumn("refused", is_refused(params))
 
 
