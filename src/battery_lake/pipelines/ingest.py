@@ -41,7 +41,8 @@ def _batch(lake: Lake, lines: DataFrame, batch_id: int) -> Counts:
 
 
 def _run(lake: Lake, progress: Progress) -> RunResult:
-    lake.settings.landing.mkdir(parents=True, exist_ok=True)
+    if "://" not in lake.settings.source.landing:
+        lake.settings.landing.mkdir(parents=True, exist_ok=True)
     return run_available(lake, "ingest", files.stream(lake.spark, lake.settings), _batch, progress)
 
 

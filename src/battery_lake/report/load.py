@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Callable
 
+    import pandas as pd
     from pyspark.sql import DataFrame
 
     from battery_lake.report.selection import Selection
@@ -95,13 +96,20 @@ def load(
         pack_cells=pack_cells,
         soh_histogram=histogram,
         fleet_daily=fleet_daily(read("gold.fleet_daily"), groups(histogram), selection.points),
-        batches=batches(read("ops.batch")),
-        refusals=refusals(read("silver.quarantine")),
-        flags=flags(read("silver.telemetry"), selection.flag_days),
-        data_gaps=data_gaps(read("ops.data_gap")),
+        **_quality(read, selection),
         sessions=sessions(read("gold.session"), focus_pack_id, selection.session_days),
         accuracy=empty_frame("accuracy") if truth is None else accuracy(read("gold.cell_health"), truth),
     )
+
+
+def _quality(read: Read, selection: Selection) -> dict[str, pd.DataFrame]:
+    """Return the frames of what was processed, refused, flagged and lost, by their names."""
+    return {
+        "batches": batches(read("ops.batch")),
+        "refusals": refusals(read("silver.quarantine")),
+        "flags": flags(read("silver.telemetry"), selection.flag_days),
+        "data_gaps": data_gaps(read("ops.data_gap")),
+    }
 
 
 def _ranked(read: Read, cells: DataFrame, selection: Selection) -> tuple[Totals, DataFrame]:

@@ -25,20 +25,28 @@ ENVELOPE = (
 
 def stream(spark: SparkSession, settings: Settings) -> DataFrame:
     """Return the landing folder's lines as a stream: value, file, block_start."""
-    root = re.escape(str(settings.landing.absolute()))
+    folder = landing_address(settings)
+    # The path comes as a URI: percent signs, but no plus for a space.
+    path = F.url_decode(F.replace("_metadata.file_path", F.lit("+"), F.lit("%2B")))
     return (
         spark.readStream
         .format("text")
         .option("recursiveFileLookup", "true")
         .option("pathGlobFilter", "*.json")
         .option("maxFilesPerTrigger", str(settings.source.max_files_per_trigger))
-        .load(str(settings.landing.absolute()))
+        .load(folder)
         .select(
             "value",
-            F.regexp_replace("_metadata.file_path", f"^.*{root}/*", "").alias("file"),
+            F.regexp_replace(path, f"^.*{re.escape(folder.rstrip('/'))}/+", "").alias("file"),
             F.col("_metadata.file_block_start").alias("block_start"),
         )
     )
+
+
+def landing_address(settings: Settings) -> str:
+    """Return where the landing folder is: a URI as it stands, a local folder made absolute."""
+    named = settings.source.landing
+    return named if "://" in named else str(settings.landing.absolute())
 
 
 @dataclass(frozen=True, slots=True)
