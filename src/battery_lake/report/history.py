@@ -151,6 +151,7 @@ def _outlook_chart(data: ReportData, cell: pd.Series[Any], index: int) -> Chart:
     rows = outlook_rows(data, cell["cell_id"])
     if rows.empty:
         return Chart(name, title, absent="No outlook of this cell yet: it needs more observations.")
+    rows, cut_at = _readable(rows)
     layers = [*_fan(), _lower_bounds(), *_today_line(rows), *_true_end(data, cell)]
     values = records(rows, ("as_of_date", "early", "median", "late", "censored"))
     newest = data.outlook[data.outlook["cell_id"] == cell["cell_id"]].sort_values("as_of_date").iloc[-1]
@@ -160,7 +161,20 @@ def _outlook_chart(data: ReportData, cell: pd.Series[Any], index: int) -> Chart:
         f" {eol_date(newest['as_of_date'], newest['rul_days_p50'], censored)}; remaining life 90 % interval"
         f" {rul_interval(newest['rul_days_p05'], newest['rul_days_p95'], censored)} days."
     )
+    if cut_at is not None:
+        alt += f" What reaches beyond {date(cut_at)} is drawn up to there."
     return Chart(name, title, alt, spec(layers, height=HEIGHT, rows=values))
+
+
+def _readable(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Timestamp | None]:
+    """Cut what lies far beyond the medians, which a band to the horizon would press flat; and where."""
+    seen = rows[~rows["censored"]]
+    first, last = rows["as_of_date"].min(), rows["as_of_date"].max()
+    latest = max(last, seen["median"].max()) if len(seen) else last
+    top = latest + max(last - first, pd.Timedelta(days=90))
+    if not (rows[["early", "median", "late"]] > top).any(axis=None):
+        return rows, None
+    return rows.assign(**{name: rows[name].clip(upper=top) for name in ("early", "median", "late")}), top
 
 
 def _end_axis(field: str) -> Spec:
