@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
 from battery_lake.gold.capacity_observation import CapacityParams, capacity_observation
-from battery_lake.lake.changes import changes, hull
+from battery_lake.lake.changes import Span, changes, hull, overall
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import DELETED, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import run_available
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
     from battery_lake.settings import Settings
+
+
+REACH: Final = 3
+"""A change is felt by sessions so many times ``max_anchor_gap_s`` away."""
+
+READ: Final = 6
+"""To tell those again, so many times ``max_anchor_gap_s`` around the change must be seen."""
 
 
 def capacity_params(settings: Settings) -> CapacityParams:
@@ -40,34 +47,34 @@ def capacity_batch(lake: Lake, changed: DataFrame) -> Counts:
     """
     params = capacity_params(lake.settings)
     spans = kept(lake, "capacity.spans", hull(changed, F.col("started_at"), F.col("ended_at")))
-    near = (
-        lake
-        .read("gold.session")
-        .join(F.broadcast(spans), on="pack_id", how="inner")
-        .where(_within(6, params))
-    )
-    observed = capacity_observation(near.drop("low", "high"), lake.read("reference.packs"), params)
-    looked_at = _within(3, params)
-    fresh = observed.join(F.broadcast(spans), on="pack_id", how="inner").where(looked_at).drop("low", "high")
-    fresh = kept(lake, "capacity.fresh", fresh)
+    span = overall(spans)
+    if span is None:
+        return Counts()
+    sessions = _near(lake.read("gold.session"), spans, span, READ * params.max_anchor_gap_s)
+    observed = capacity_observation(sessions, lake.read("reference.packs"), params)
+    reach_s = REACH * params.max_anchor_gap_s
+    fresh = kept(lake, "capacity.fresh", _near(observed, spans, span, reach_s))
     key = ["pack_id", "started_at", "method"]
     gone = (
-        lake
-        .read("gold.capacity_observation")
-        .join(F.broadcast(spans), on="pack_id", how="inner")
-        .where(looked_at)
+        _near(lake.read("gold.capacity_observation"), spans, span, reach_s)
         .join(fresh.select(*key), on=key, how="left_anti")
         .select(*key, F.lit(True).alias(DELETED))
     )
     rows = fresh.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
-    written = upsert(lake, "gold.capacity_observation", rows)
+    # What ends within reach began at most one longest session earlier.
+    within = span.widened(reach_s + params.max_anchor_gap_s).holds("t.started_at")
+    written = upsert(lake, "gold.capacity_observation", rows, within=within)
     return Counts(rows_in=written, rows_kept=written)
 
 
-def _within(times: int, params: CapacityParams) -> Column:
-    """Whether a session is within so many times ``max_anchor_gap_s`` of its pack's changes."""
-    reach = F.make_dt_interval(secs=F.lit(times * params.max_anchor_gap_s))
-    return (F.col("ended_at") >= F.col("low") - reach) & (F.col("started_at") <= F.col("high") + reach)
+def _near(rows: DataFrame, spans: DataFrame, span: Span, reach_s: float) -> DataFrame:
+    """The rows from started_at to ended_at that are within reach of their pack's changes."""
+    reach = F.make_dt_interval(secs=F.lit(reach_s))
+    joined = rows.where(span.widened(reach_s).overlaps("started_at", "ended_at")).join(
+        F.broadcast(spans), on="pack_id", how="inner"
+    )
+    is_near = (F.col("ended_at") >= F.col("low") - reach) & (F.col("started_at") <= F.col("high") + reach)
+    return joined.where(is_near).drop("low", "high")
 
 
 def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:

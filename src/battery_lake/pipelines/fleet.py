@@ -29,39 +29,46 @@ def fleet_batch(lake: Lake, changed: DataFrame) -> Counts:
     span = touched.agg(F.min("as_of_date").alias("low"), F.max("as_of_date").alias("high")).collect()[0]
     if span.low is None:
         return Counts()
-    written = _packs(lake, touched)
-    _vehicles(lake, touched.select("pack_id").distinct())
+    written = _packs(lake, touched, span.low, span.high)
+    _vehicles(lake, touched.select("pack_id").distinct(), span.low, span.high)
     _fleet(lake, touched, span.low, span.high + dt.timedelta(days=FRESH_DAYS))
     return Counts(rows_in=written, rows_kept=written)
 
 
-def _packs(lake: Lake, touched: DataFrame) -> int:
+def _packs(lake: Lake, touched: DataFrame, low: dt.date, high: dt.date) -> int:
     key = ["pack_id", "as_of_date"]
-    days = F.broadcast(touched)
-    rests = lake.read("gold.session").where("kind = 'rest'").withColumn("as_of_date", F.to_date("started_at"))
+    between = f"as_of_date BETWEEN DATE'{low}' AND DATE'{high}'"
+
+    def of_days(name: str) -> DataFrame:
+        return lake.read(name).where(between).join(F.broadcast(touched), on=key, how="left_semi")
+
+    rests = (
+        _sessions_of(lake, low, high).where("kind = 'rest'").withColumn("as_of_date", F.to_date("started_at"))
+    )
     health = lake.settings.health
     rows = pack_health(
-        lake.read("gold.cell_health").join(days, on=key, how="left_semi"),
-        lake.read("gold.cell_life").join(days, on=key, how="left_semi"),
-        rests.join(days, on=key, how="left_semi"),
+        of_days("gold.cell_health"),
+        of_days("gold.cell_life"),
+        rests.join(F.broadcast(touched), on=key, how="left_semi"),
         lake.read("reference.packs"),
         PackHealthParams(spread_alert_pct=health.spread_alert_pct, eol_soh_pct=health.eol_soh_pct),
     )
-    return _replace(
-        lake, "gold.pack_health", rows, lake.read("gold.pack_health").join(days, on=key, how="left_semi")
-    )
+    return _replace(lake, "gold.pack_health", rows, of_days("gold.pack_health"), between)
 
 
-def _vehicles(lake: Lake, packs: DataFrame) -> None:
+def _sessions_of(lake: Lake, low: dt.date, high: dt.date) -> DataFrame:
+    """The sessions that started on the days from low to high."""
+    days = f"started_at >= DATE'{low}' AND started_at < DATE'{high + dt.timedelta(days=1)}'"
+    return lake.read("gold.session").where(days)
+
+
+def _vehicles(lake: Lake, packs: DataFrame, low: dt.date, high: dt.date) -> None:
+    """A vehicle's newest session is among those that changed, or its row is newer and stays."""
     mine = F.broadcast(packs)
-    sessions = lake.read("gold.session").join(mine, on="pack_id", how="left_semi")
+    sessions = _sessions_of(lake, low, high).join(mine, on="pack_id", how="left_semi")
     health = lake.read("gold.pack_health").join(mine, on="pack_id", how="left_semi")
-    upsert(
-        lake,
-        "gold.vehicle_status",
-        vehicle_status(sessions, health),
-        only_if="s.last_seen_at >= t.last_seen_at",
-    )
+    rows = vehicle_status(sessions, health)
+    upsert(lake, "gold.vehicle_status", rows, only_if="s.last_seen_at >= t.last_seen_at")
 
 
 def _fleet(lake: Lake, touched: DataFrame, low: dt.date, high: dt.date) -> None:
@@ -77,30 +84,25 @@ def _fleet(lake: Lake, touched: DataFrame, low: dt.date, high: dt.date) -> None:
     members = packs.join(
         same, F.col("model").eqNullSafe(F.col("m")) & (F.col("chemistry") == F.col("c")), how="left_semi"
     )
-    before = low - dt.timedelta(days=FRESH_DAYS)
-    told = F.col("as_of_date").between(low, high)
+    first = low - dt.timedelta(days=FRESH_DAYS)
+    told = f"as_of_date BETWEEN DATE'{low}' AND DATE'{high}'"
     rows = fleet_daily(
-        lake.read("gold.pack_health").where(F.col("as_of_date").between(before, high)),
-        lake.read("gold.session").where(F.to_date("started_at").between(low, high)),
+        lake.read("gold.pack_health").where(f"as_of_date BETWEEN DATE'{first}' AND DATE'{high}'"),
+        _sessions_of(lake, low, high),
         members,
     ).where(told)
-    stored = lake.read("gold.fleet_daily").where(told)
-    of_cohort = stored.join(
-        same,
-        (F.col("model") == F.coalesce("m", F.lit("unknown"))) & (F.col("chemistry") == F.col("c")),
-        how="left_semi",
-    )
-    _replace(lake, "gold.fleet_daily", rows, of_cohort)
+    is_cohort = (F.col("model") == F.coalesce("m", F.lit("unknown"))) & (F.col("chemistry") == F.col("c"))
+    stored = lake.read("gold.fleet_daily").where(told).join(same, is_cohort, how="left_semi")
+    _replace(lake, "gold.fleet_daily", rows, stored, told)
 
 
-def _replace(lake: Lake, name: str, rows: DataFrame, stored: DataFrame) -> int:
+def _replace(lake: Lake, name: str, rows: DataFrame, stored: DataFrame, between: str) -> int:
     """Upsert the rows, and delete the stored ones that are not among them."""
     key = list(table(name).key)
     fresh = kept(lake, f"fleet.{name}", rows)
     gone = stored.join(fresh.select(*key), on=key, how="left_anti").select(*key, F.lit(True).alias(DELETED))
-    return upsert(
-        lake, name, fresh.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
-    )
+    marked = fresh.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    return upsert(lake, name, marked, within=f"t.{between}")
 
 
 def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:

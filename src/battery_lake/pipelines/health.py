@@ -17,11 +17,14 @@ from battery_lake.gold.cell_life import cell_life
 from battery_lake.gold.cell_state import METHOD, HealthParams, cell_state, pack_days, pack_inputs
 from battery_lake.lake.changes import changes
 from battery_lake.lake.scratch import kept
+from battery_lake.lake.sql import instant
 from battery_lake.lake.write import DELETED, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import run_available
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
@@ -32,26 +35,31 @@ def health_batch(lake: Lake, changed: DataFrame) -> Counts:
     packs = lake.read("reference.packs")
     states = lake.read("gold.cell_state")
     plan = kept(lake, "health.plan", _plan(changed, states))
-    known = states.join(
-        F.broadcast(plan.where("from_at IS NOT NULL").select("pack_id")), on="pack_id", how="left_semi"
-    )
+    since = _since(plan)
+    goes_on = plan.where("from_at IS NOT NULL").select("pack_id")
+    use = lake.read("gold.session").select("pack_id", "started_at", "throughput_ah", "distance_km")
     inputs = pack_inputs(
-        _from_plan(
-            lake.read("gold.session").select("pack_id", "started_at", "throughput_ah", "distance_km"), plan
-        ),
-        _from_plan(lake.read("gold.capacity_observation").drop("method_version"), plan),
+        _from_plan(use, plan, since),
+        _from_plan(lake.read("gold.capacity_observation").drop("method_version"), plan, since),
         packs,
-        known,
+        states.join(F.broadcast(goes_on), on="pack_id", how="left_semi"),
     )
     params = HealthParams(rul=RulParams(eol_soh_pct=lake.settings.health.eol_soh_pct))
     days = kept(lake, "health.days", pack_days(inputs, params))
     health, life = cell_health(days, packs), cell_life(days, packs)
-    written = _replace(lake, "gold.cell_health", health, plan)
-    _replace(lake, "gold.cell_life", life, plan)
+    written = _replace(lake, "gold.cell_health", health, plan, since)
+    _replace(lake, "gold.cell_life", life, plan, since)
     upsert(lake, "gold.cell_current", cell_current(health, life))
     _mend_current(lake, plan)
     upsert(lake, "gold.cell_state", cell_state(days))
     return Counts(rows_in=written, rows_kept=written)
+
+
+def _since(plan: DataFrame) -> dt.datetime | None:
+    """The earliest instant that any planned pack goes on from; None where one starts anew."""
+    row = plan.agg(F.min("from_at").alias("low"), F.count_if("from_at IS NULL").alias("anew")).collect()[0]
+    earliest: dt.datetime | None = row.low
+    return None if row.anew else earliest
 
 
 def _plan(changed: DataFrame, states: DataFrame) -> DataFrame:
@@ -62,21 +70,24 @@ def _plan(changed: DataFrame, states: DataFrame) -> DataFrame:
     return touched.join(usable, on="pack_id", how="left").select("pack_id", goes_on.alias("from_at"))
 
 
-def _from_plan(rows: DataFrame, plan: DataFrame) -> DataFrame:
+def _from_plan(rows: DataFrame, plan: DataFrame, since: dt.datetime | None) -> DataFrame:
     """The planned packs' rows from their starting points on."""
-    joined = rows.join(F.broadcast(plan), on="pack_id", how="inner")
+    recent = rows if since is None else rows.where(f"started_at >= {instant(since)}")
+    joined = recent.join(F.broadcast(plan), on="pack_id", how="inner")
     return joined.where("from_at IS NULL OR started_at >= from_at").drop("from_at")
 
 
-def _replace(lake: Lake, name: str, rows: DataFrame, plan: DataFrame) -> int:
+def _replace(lake: Lake, name: str, rows: DataFrame, plan: DataFrame, since: dt.datetime | None) -> int:
     """Upsert the rows and delete those that the planned packs no longer have; how many changed."""
     key = ["cell_id", "as_of_date"]
-    stored = lake.read(name).select(*key, "pack_id").join(F.broadcast(plan), on="pack_id", how="inner")
-    in_plan = stored.where("from_at IS NULL OR as_of_date >= to_date(from_at)")
-    gone = in_plan.join(rows.select(*key), on=key, how="left_anti").select(*key, F.lit(True).alias(DELETED))
-    return upsert(
-        lake, name, rows.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    recent = "true" if since is None else f"as_of_date >= DATE'{since:%Y-%m-%d}'"
+    stored = lake.read(name).where(recent).select(*key, "pack_id")
+    in_plan = stored.join(F.broadcast(plan), on="pack_id", how="inner").where(
+        "from_at IS NULL OR as_of_date >= to_date(from_at)"
     )
+    gone = in_plan.join(rows.select(*key), on=key, how="left_anti").select(*key, F.lit(True).alias(DELETED))
+    marked = rows.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    return upsert(lake, name, marked, within=recent.replace("as_of_date", "t.as_of_date"))
 
 
 def _mend_current(lake: Lake, plan: DataFrame) -> None:

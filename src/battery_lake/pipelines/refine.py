@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from battery_lake.clock import utc_now
-from battery_lake.lake.sql import instant
+from battery_lake.lake.changes import Span
 from battery_lake.lake.write import insert_missing
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.settle import settle
@@ -28,35 +27,23 @@ HUB_RETENTION: Final = dt.timedelta(days=7)
 """A hub keeps messages for at most so long: what is older arrives by another way, and is rare."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The time of measurement that a batch is expected to hold."""
-
-    low: dt.datetime
-    high: dt.datetime
-
-    def condition(self, prefix: str = "") -> str:
-        """Return the SQL condition that a row lies within."""
-        return f"{prefix}measured_at BETWEEN {instant(self.low)} AND {instant(self.high)}"
-
-
 def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
     """Put every message of a batch into silver or into quarantine, once.
 
     The batch is parsed once in the usual case. Only where something was refused, repeated, late or known
     already is it looked at again.
     """
-    params = RuleParams(clock_skew_s=lake.settings.refine.clock_skew_s)
+    params = rule_params(lake)
     messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
     window = _expected(bronze, params)
     seen, fresh = Observation(), Observation()
     counted = messages.observe(seen, F.count(F.lit(1)).alias("rows"), F.count_if("refused").alias("refused"))
-    rows = first_of_key(valid(counted).where(window.condition()))
+    rows = first_of_key(valid(counted).where(window.holds("measured_at")))
     inserted = insert_missing(
         lake,
         "silver.telemetry",
         rows.observe(fresh, F.count(F.lit(1)).alias("rows")),
-        within=window.condition("t."),
+        within=window.holds("t.measured_at"),
     )
     row_count, refused_count = int(seen.get["rows"]), int(seen.get["refused"])
     if refused_count:
@@ -71,12 +58,17 @@ def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
     )
 
 
-def _expected(bronze: DataFrame, params: RuleParams) -> Window:
+def rule_params(lake: Lake) -> RuleParams:
+    """Return what the rules need to know."""
+    return RuleParams(clock_skew_s=lake.settings.refine.clock_skew_s)
+
+
+def _expected(bronze: DataFrame, params: RuleParams) -> Span:
     """The window comes from the hub's clock, in bronze's own statistics: no body is read."""
     span = bronze.agg(F.min("enqueued_at").alias("low"), F.max("enqueued_at").alias("high")).collect()[0]
     low = span.low or dt.datetime(2000, 1, 1)  # noqa: DTZ001  Spark hands over UTC without a zone
     high = span.high or low
-    return Window(low - HUB_RETENTION, high + dt.timedelta(seconds=params.clock_skew_s))
+    return Span(low - HUB_RETENTION, high + dt.timedelta(seconds=params.clock_skew_s))
 
 
 def _batch(lake: Lake, bronze: DataFrame, batch_id: int) -> Counts:

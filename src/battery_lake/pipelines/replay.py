@@ -6,13 +6,20 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from battery_lake.clock import utc_now
 from battery_lake.lake.create import ensure
-from battery_lake.lake.write import delete
-from battery_lake.pipelines.refine import REFINE, refine_batch
-from battery_lake.silver.telemetry import PLACE
+from battery_lake.lake.scratch import kept
+from battery_lake.lake.write import DELETED, upsert
+from battery_lake.pipelines.refine import REFINE, refine_batch, rule_params
+from battery_lake.pipelines.settle import conflicts_of
+from battery_lake.silver.quarantine import refused
+from battery_lake.silver.telemetry import PLACE, checked
 from battery_lake.tables.bronze import ORIGIN
+from battery_lake.tables.silver import QUARANTINE
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
     from battery_lake.lake.access import Lake
     from battery_lake.pipelines.model import Counts
 
@@ -20,8 +27,8 @@ if TYPE_CHECKING:
 def replay_quarantine(lake: Lake, codes: tuple[str, ...]) -> Counts:
     """Refine the bronze rows of quarantined messages again; those that are valid now leave quarantine.
 
-    A crash in between loses nothing: silver is written first, and a message that is in silver is only then
-    taken out of quarantine.
+    A crash in between loses nothing: silver is written first, and only then does a message leave
+    quarantine. One that is still refused stays, with the reasons of today.
 
     Parameters
     ----------
@@ -34,11 +41,30 @@ def replay_quarantine(lake: Lake, codes: tuple[str, ...]) -> Counts:
     quarantined = lake.read("silver.quarantine")
     if codes:
         quarantined = quarantined.where(F.exists("reasons", lambda reason: reason["code"].isin(*codes)))
+    looked_at = kept(lake, "replay.looked_at", quarantined.select(*PLACE, "refused_at"))
     origin = [column.name for column in ORIGIN]
-    wanted = quarantined.select(*origin).distinct()
-    counts = refine_batch(lake, lake.read("bronze.telemetry").join(wanted, on=origin, how="left_semi"))
-    accepted = lake.read("silver.telemetry").select(*PLACE)
-    delete(
-        lake, "silver.quarantine", quarantined.select(*PLACE).join(accepted, on=list(PLACE), how="left_semi")
+    wanted = looked_at.select(*origin).distinct()
+    bronze = lake.read("bronze.telemetry").join(wanted, on=origin, how="left_semi")
+    counts = refine_batch(lake, bronze)
+    still = kept(lake, "replay.still", _still_refused(lake, bronze, looked_at))
+    gone = looked_at.select(*PLACE).join(still.select(*PLACE), on=list(PLACE), how="left_anti")
+    rows = still.withColumn(DELETED, F.lit(False)).unionByName(
+        gone.withColumn(DELETED, F.lit(True)), allowMissingColumns=True
     )
+    upsert(lake, "silver.quarantine", rows)
     return counts
+
+
+def _still_refused(lake: Lake, bronze: DataFrame, looked_at: DataFrame) -> DataFrame:
+    """What stays in quarantine: refused by a rule, or at odds with what silver keeps."""
+    params = rule_params(lake)
+    messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
+    now = utc_now()
+    rows = refused(messages, params, now).unionByName(conflicts_of(lake, messages, now))
+    first = looked_at.withColumnRenamed("refused_at", "first_at")
+    return (
+        rows
+        .join(first, on=list(PLACE), how="inner")
+        .withColumn("refused_at", F.col("first_at"))
+        .select(*QUARANTINE.column_names)
+    )

@@ -8,14 +8,14 @@ from pyspark.sql import functions as F
 
 from battery_lake.cells.sessions import SessionParams
 from battery_lake.gold.session import session
-from battery_lake.lake.changes import changes, hull
+from battery_lake.lake.changes import Span, changes, hull, overall
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import DELETED, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import run_available
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
     from battery_lake.settings import Settings
@@ -34,30 +34,47 @@ def sessions_batch(lake: Lake, changed: DataFrame) -> Counts:
     silence: further than both together no change is felt. Sessions that are gone after the cut are deleted.
     """
     params = session_params(lake.settings)
-    reach = F.make_dt_interval(secs=F.lit(params.gap_s + 4 * params.window_s))
-    touched = hull(changed, F.col("measured_at"), F.col("measured_at"))
-    before = lake.read("gold.session").select("pack_id", "started_at", "ended_at")
-    spans = kept(lake, "sessions.spans", _reopened(touched, before, reach))
-    telemetry = lake.read("silver.telemetry").join(F.broadcast(spans), on="pack_id", how="inner")
-    context = telemetry.where(F.col("measured_at").between(F.col("low") - reach, F.col("high") + reach))
-    cut = session(context.drop("low", "high"), lake.read("reference.packs"), params)
-    inside = F.col("started_at").between(F.col("low"), F.col("high"))
-    fresh = cut.join(F.broadcast(spans), on="pack_id", how="inner").where(inside).drop("low", "high")
-    fresh = kept(lake, "sessions.fresh", fresh)
+    reach_s = params.gap_s + 4 * params.window_s
+    touched = kept(lake, "sessions.touched", hull(changed, F.col("measured_at"), F.col("measured_at")))
+    changed_span = overall(touched)
+    if changed_span is None:
+        return Counts()
+    near = changed_span.widened(reach_s).overlaps("started_at", "ended_at")
+    before = lake.read("gold.session").select("pack_id", "started_at", "ended_at").where(near)
+    spans = kept(lake, "sessions.spans", _reopened(touched, before, reach_s))
+    span = overall(spans)
+    assert span is not None
+    fresh = kept(lake, "sessions.fresh", _cut(lake, spans, span, params, reach_s))
+    stored = lake.read("gold.session").select("pack_id", "started_at").where(span.holds("started_at"))
     gone = (
-        before
-        .join(F.broadcast(spans), on="pack_id", how="inner")
-        .where(inside)
+        _inside(stored, spans)
         .join(fresh.select("pack_id", "started_at"), on=["pack_id", "started_at"], how="left_anti")
-        .select("pack_id", "started_at", F.lit(True).alias(DELETED))
+        .withColumn(DELETED, F.lit(True))
     )
     rows = fresh.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
-    written = upsert(lake, "gold.session", rows)
+    written = upsert(lake, "gold.session", rows, within=span.holds("t.started_at"))
     return Counts(rows_in=written, rows_kept=written)
 
 
-def _reopened(touched: DataFrame, before: DataFrame, reach: Column) -> DataFrame:
+def _cut(lake: Lake, spans: DataFrame, span: Span, params: SessionParams, reach_s: float) -> DataFrame:
+    """The sessions that start within the spans, cut with what lies around them in view."""
+    reach = F.make_dt_interval(secs=F.lit(reach_s))
+    telemetry = lake.read("silver.telemetry").where(span.widened(reach_s).holds("measured_at"))
+    context = telemetry.join(F.broadcast(spans), on="pack_id", how="inner").where(
+        F.col("measured_at").between(F.col("low") - reach, F.col("high") + reach)
+    )
+    return _inside(session(context.drop("low", "high"), lake.read("reference.packs"), params), spans)
+
+
+def _inside(sessions: DataFrame, spans: DataFrame) -> DataFrame:
+    """The sessions that start within their pack's span."""
+    joined = sessions.join(F.broadcast(spans), on="pack_id", how="inner")
+    return joined.where(F.col("started_at").between(F.col("low"), F.col("high"))).drop("low", "high")
+
+
+def _reopened(touched: DataFrame, before: DataFrame, reach_s: float) -> DataFrame:
     """The spans of the changes, widened to the sessions that they reach."""
+    reach = F.make_dt_interval(secs=F.lit(reach_s))
     near = (F.col("ended_at") >= F.col("low") - reach) & (F.col("started_at") <= F.col("high") + reach)
     reached = (
         before

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from battery_lake.clock import utc_now
-from battery_lake.lake.sql import instant
+from battery_lake.lake.changes import Span, overall
 from battery_lake.lake.write import insert_missing, upsert
 from battery_lake.pipelines.model import Counts
 from battery_lake.silver.decode import decode
@@ -16,6 +16,8 @@ from battery_lake.silver.quarantine import conflicting
 from battery_lake.silver.telemetry import PLACE, valid
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
@@ -39,11 +41,10 @@ def settle(lake: Lake, messages: DataFrame) -> Counts:
         ``rows_refused`` conflicts and ``rows_duplicate`` duplicates among the batch's own messages.
     """
     arrived = valid(messages)
-    span = arrived.agg(F.min("measured_at").alias("low"), F.max("measured_at").alias("high")).collect()[0]
-    if span.low is None:
+    span = _time_of(arrived)
+    if span is None:
         return Counts()
-    within = f"measured_at BETWEEN {instant(span.low)} AND {instant(span.high)}"
-    judged = verdicts(arrived, lake.read("silver.telemetry").where(within))
+    judged = verdicts(arrived, lake.read("silver.telemetry").where(span.holds("measured_at")))
     counts = {
         (row.verdict, row.is_stored): int(row["count"])
         for row in judged.groupBy("verdict", "is_stored").count().collect()
@@ -57,9 +58,25 @@ def settle(lake: Lake, messages: DataFrame) -> Counts:
             lake,
             "silver.telemetry",
             arrived.join(winners, on=list(PLACE), how="left_semi"),
-            within=f"t.{within}",
+            within=span.holds("t.measured_at"),
         )
     return Counts(rows_refused=lost, rows_duplicate=counts.get((DUPLICATE, False), 0))
+
+
+def conflicts_of(lake: Lake, messages: DataFrame, refused_at: dt.datetime) -> DataFrame:
+    """One row per valid message of a batch that says something else than what silver keeps now."""
+    arrived = valid(messages)
+    span = _time_of(arrived)
+    stored = lake.read("silver.telemetry").where(span.holds("measured_at") if span else "false")
+    judged = verdicts(arrived, stored)
+    losers = judged.where((F.col("verdict") == CONFLICT) & ~F.col("is_stored")).select(*PLACE)
+    rows = messages.join(losers, on=list(PLACE), how="left_semi")
+    return conflicting(rows, CONFLICT_DETAIL, refused_at)
+
+
+def _time_of(arrived: DataFrame) -> Span | None:
+    """The messages' time; None where there is no message."""
+    return overall(arrived.select(F.col("measured_at").alias("low"), F.col("measured_at").alias("high")))
 
 
 def _quarantine(

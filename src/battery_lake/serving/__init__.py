@@ -1,0 +1,1 @@
+"""Renders: contracts and lineage in, text out."""
