@@ -65,13 +65,21 @@ def tables(
     lineage: Annotated[
         bool, typer.Option("--lineage", help="Which pipeline reads and writes which table.")
     ] = False,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="All of it as the page docs/tables.md.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Show the tables' contracts."""
     from battery_lake.cli.show import as_json, as_table
     from battery_lake.tables.registry import TABLES, table
 
-    if lineage:
+    if markdown:
+        from battery_lake.pipelines.registry import PIPELINES
+        from battery_lake.serving.markdown import tables_page
+
+        typer.echo(tables_page(TABLES.values(), PIPELINES.values()), nl=False)
+    elif lineage:
         from battery_lake.pipelines.registry import PIPELINES
 
         edges = [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from battery_lake.cells.rul import RulParams, remaining_days
@@ -18,14 +20,14 @@ from battery_lake.cells.soh_filter import (
     reported_std,
     step,
 )
-from battery_lake.gold.arrow import floats, lists, numbers
+from battery_lake.gold.arrow import floats, lists, matrix, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from pyspark.sql import DataFrame
 
-    from battery_lake.cells.arrays import Floats, Ints
+    from battery_lake.cells.arrays import Bools, Floats, Ints
 
 METHOD: Final = "kalman-1"
 STATE_ARRAYS: Final = (
@@ -96,63 +98,92 @@ def _pack_days(batches: Iterable[pa.RecordBatch], params: HealthParams) -> Itera
         table = pa.Table.from_batches([batch])
         widths = floats(table, "cells_in_series")
         for width in np.unique(widths):
-            packs = [_Pack(row, int(width)) for row in table.filter(pa.array(widths == width)).to_pylist()]
+            packs = _packs(table.filter(pa.array(widths == width)), int(width))
             packs = [pack for pack in packs if pack.days.size]
             if packs:
                 yield from _filtered(packs, int(width), params)
 
 
+def _packs(table: pa.Table, width: int) -> list[_Pack]:
+    """Return the packs of a table, all with equally many cells."""
+    entries, bounds = _Entries(table, width), _bounds(table.column("days").combine_chunks())
+    rows = table.drop_columns(["days"]).to_pylist()
+    return [
+        _Pack(row, entries, slice(*place)) for row, place in zip(rows, pairwise(bounds.tolist()), strict=True)
+    ]
+
+
+class _Entries:
+    """The days of all packs of a table, one after the other, as arrays; days count from 1970.
+
+    Nested lists are taken apart as columns: as Python objects they cost more than all that is computed.
+    """
+
+    def __init__(self, table: pa.Table, width: int) -> None:
+        entries = pc.list_flatten(table.column("days").combine_chunks())
+        self.day: Ints = pc.struct_field(entries, "day").cast(pa.int32()).to_numpy().astype(np.int64)
+        use, evidence = (pc.struct_field(entries, name) for name in ("use", "evidence"))
+        self.throughput_ah: Floats = _sums(use, "throughput_ah")
+        self.distance_km: Floats = _sums(use, "distance_km")
+        self.evidence: Ints = _bounds(evidence)
+        items = pc.list_flatten(evidence)
+        told = pa.table({
+            name: pc.struct_field(items, name) for name in ("method", "capacity_ah", "variance_ah2")
+        })
+        self.capacity_ah: Floats = matrix(told, "capacity_ah", width)
+        self.variance_ah2: Floats = matrix(told, "variance_ah2", width)
+        self.is_test: Bools = np.asarray(told.column("method").to_pylist(), dtype=object) == "full_discharge"
+
+    def combined(self, place: int) -> tuple[Floats, Floats, Ints]:
+        """A day's observations as one. A full discharge is the capacity test itself: it overrules windows."""
+        items = slice(self.evidence[place], self.evidence[place + 1])
+        capacity, is_test = self.capacity_ah[items], self.is_test[items]
+        tested = np.asarray(np.isfinite(capacity[is_test]).any(axis=0))
+        overruled = ~is_test[:, None] & tested[None, :]
+        return combine_day(np.where(overruled, np.nan, capacity), self.variance_ah2[items])
+
+
+def _bounds(column: pa.Array) -> Ints:
+    """Return where each row's list begins among all lists' items, and where the last one ends."""
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def _sums(use: pa.Array, name: str) -> Floats:
+    """Sum of a field over each row's list, added in order; what is missing counts as nothing."""
+    values = pc.fill_null(pc.struct_field(pc.list_flatten(use), name), 0.0).to_numpy(zero_copy_only=False)
+    bounds = _bounds(use)
+    row_of = np.repeat(np.arange(len(use)), np.diff(bounds))
+    return np.asarray(np.bincount(row_of, weights=values, minlength=len(use)), dtype=np.float64)
+
+
 class _Pack:
     """One pack's use and evidence as arrays; days count from 1970."""
 
-    def __init__(self, row: dict[str, Any], width: int) -> None:
+    def __init__(self, row: dict[str, Any], entries: _Entries, own: slice) -> None:
         self.pack_id: str = row["pack_id"]
         self.rated_ah: float = row["rated_capacity_ah"]
         self.eol_pct = float("nan") if row["eol_soh_pct"] is None else float(row["eol_soh_pct"])
         self.start: dict[str, Any] | None = row["start"]
-        entries = row["days"]
-        epoch = np.datetime64("1970-01-01", "D")
-        day = np.array([np.datetime64(entry["day"], "D") - epoch for entry in entries]).astype(np.int64)
-        moved = [_sum(entry["use"], "throughput_ah") for entry in entries]
-        driven = [_sum(entry["use"], "distance_km") for entry in entries]
+        day = entries.day[own]
         begun = self.start or {"throughput_ah": 0.0, "distance_km": 0.0, "first_days": float(day[0])}
         self.first_day = float(begun["first_days"])
-        throughput = begun["throughput_ah"] + np.cumsum(moved)
-        distance = begun["distance_km"] + np.cumsum(driven)
-        places = [place for place, entry in enumerate(entries) if entry["evidence"]]
+        throughput = _running(begun["throughput_ah"], entries.throughput_ah[own])
+        distance = _running(begun["distance_km"], entries.distance_km[own])
+        places = np.flatnonzero(np.diff(entries.evidence[own.start : own.stop + 1]))
         self.days: Ints = day[places]
         self.throughput_ah: Floats = throughput[places]
         self.distance_km: Floats = distance[places]
-        last = places[-1] if places else 0
+        last = places[-1] if places.size else 0
         self.before_last = (
             float(throughput[last - 1]) if last else begun["throughput_ah"],
             float(distance[last - 1]) if last else begun["distance_km"],
         )
-        combined = [_combined(entries[place]["evidence"], width) for place in places]
+        width = entries.capacity_ah.shape[1]
+        combined = [entries.combined(own.start + place) for place in places]
         self.capacity_ah: Floats = np.array([c for c, _, _ in combined]).reshape(-1, width)
         self.variance_ah2: Floats = np.array([v for _, v, _ in combined]).reshape(-1, width)
         self.count: Ints = np.array([n for _, _, n in combined], dtype=np.int64).reshape(-1, width)
-
-
-def _sum(use: list[dict[str, Any]] | None, name: str) -> float:
-    return float(sum(item[name] or 0.0 for item in use or ()))
-
-
-def _combined(evidence: list[dict[str, Any]], width: int) -> tuple[Floats, Floats, Ints]:
-    """A day's observations as one. A full discharge is the capacity test itself: it overrules windows."""
-    capacity, variance = (
-        np.array([_padded(item[name], width) for item in evidence], dtype=np.float64)
-        for name in ("capacity_ah", "variance_ah2")
-    )
-    is_test = np.array([item["method"] == "full_discharge" for item in evidence])
-    tested = np.isfinite(capacity[is_test]).any(axis=0)
-    overruled = ~is_test[:, None] & tested[None, :]
-    return combine_day(np.where(overruled, np.nan, capacity), variance)
-
-
-def _padded(values: list[float | None], width: int) -> list[float]:
-    whole = [float("nan") if value is None else value for value in values]
-    return whole if len(whole) == width else [float("nan")] * width
 
 
 def _filtered(packs: list[_Pack], width: int, params: HealthParams) -> Iterator[pa.RecordBatch]:
@@ -194,6 +225,11 @@ def _begin(pack: _Pack, width: int, params: HealthParams) -> FilterState:
         [np.nan if day is None else day for day in pack.start["updated_days"]], dtype=np.float64
     )
     return FilterState(**known, updated_days=updated)
+
+
+def _running(begun: float, parts: Floats) -> Floats:
+    """Sums so far, one addition after the other: going on from a sum gives the bits of one run."""
+    return np.cumsum(np.concatenate([[begun], parts]))[1:]
 
 
 def _joined(states: list[FilterState]) -> FilterState:

@@ -57,7 +57,9 @@ def health_batch(lake: Lake, changed: DataFrame) -> Counts:
 
 def _since(plan: DataFrame) -> dt.datetime | None:
     """The earliest instant that any planned pack goes on from; None where one starts anew."""
-    row = plan.agg(F.min("from_at").alias("low"), F.count_if("from_at IS NULL").alias("anew")).collect()[0]
+    row = plan.agg(
+        F.min("from_at").alias("low"), F.count_if(F.col("from_at").isNull()).alias("anew")
+    ).collect()[0]
     earliest: dt.datetime | None = row.low
     return None if row.anew else earliest
 

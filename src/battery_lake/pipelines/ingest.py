@@ -33,11 +33,11 @@ def _batch(lake: Lake, lines: DataFrame, batch_id: int) -> Counts:
     insert_missing(
         lake,
         "bronze.telemetry",
-        rows.observe(taken, F.count(F.lit(1)).alias("rows")),
+        rows.observe(taken, F.count(F.lit(1)).alias("rows"), F.max("enqueued_at").alias("newest")),
         within=f"t.hub = {quoted(lake.settings.source.hub)} AND t.partition_id IN ({names})",
     )
     count = int(taken.get["rows"])
-    return Counts(rows_in=count, rows_kept=count)
+    return Counts(rows_in=count, rows_kept=count, newest_at=taken.get["newest"])
 
 
 def _run(lake: Lake, progress: Progress) -> RunResult:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from battery_lake.lake.create import ensure
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable
 
     from battery_lake.lake.access import Lake
@@ -29,12 +30,13 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a run or a batch did to rows."""
+    """What a run or a batch did to rows; ``newest_at`` is when the hub took the newest message of a batch."""
 
     rows_in: int = 0
     rows_kept: int = 0
     rows_refused: int = 0
     rows_duplicate: int = 0
+    newest_at: dt.datetime | None = None
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -42,6 +44,7 @@ class Counts:
             self.rows_kept + other.rows_kept,
             self.rows_refused + other.rows_refused,
             self.rows_duplicate + other.rows_duplicate,
+            max((at for at in (self.newest_at, other.newest_at) if at is not None), default=None),
         )
 
 

@@ -83,7 +83,7 @@ def _read(lake: Lake, folder: Path, contract: Table) -> DataFrame:
         return frame
     raise ReferenceDataError(
         f"{folder} holds no {contract.short_name}.csv and no {contract.short_name}.parquet",
-        remedy="`battery-lake tables reference.packs` shows the columns; docs/setup.md has an example",
+        remedy="`battery-lake tables reference.packs` shows the columns; see docs/getting-started.md",
     )
 
 

@@ -37,7 +37,12 @@ def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
     messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
     window = _expected(bronze, params)
     seen, fresh = Observation(), Observation()
-    counted = messages.observe(seen, F.count(F.lit(1)).alias("rows"), F.count_if("refused").alias("refused"))
+    counted = messages.observe(
+        seen,
+        F.count(F.lit(1)).alias("rows"),
+        F.count_if("refused").alias("refused"),
+        F.max("enqueued_at").alias("newest"),
+    )
     rows = first_of_key(valid(counted).where(window.holds("measured_at")))
     inserted = insert_missing(
         lake,
@@ -55,6 +60,7 @@ def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
         rows_kept=valid_count - odd.rows_refused - odd.rows_duplicate,
         rows_refused=refused_count + odd.rows_refused,
         rows_duplicate=odd.rows_duplicate,
+        newest_at=seen.get["newest"],
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import StreamingQueryException
@@ -95,6 +94,7 @@ def _balance(pipeline: str, batch_id: int, counts: Counts) -> None:
 
 
 def _account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: float) -> None:
+    now = utc_now().replace(tzinfo=None)  # Spark's timestamps are UTC without a zone here
     row: dict[str, Any] = dict(zip(("pipeline", "generation", "batch_id"), key, strict=True))
     row |= {
         "rows_in": counts.rows_in,
@@ -102,9 +102,9 @@ def _account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: flo
         "rows_refused": counts.rows_refused,
         "rows_duplicate": counts.rows_duplicate,
         "seconds": seconds,
-        "lag_s": None,
+        "lag_s": None if counts.newest_at is None else (now - counts.newest_at).total_seconds(),
         "version": battery_lake.__version__,
-        "finished_at": utc_now().astimezone(dt.UTC).replace(tzinfo=None),
+        "finished_at": now,
     }
     upsert(lake, "ops.batch", lake.spark.createDataFrame([row], BATCH.fields))
 
