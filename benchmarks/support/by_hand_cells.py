@@ -1,0 +1,245 @@
+"""One pack by hand in NumPy: sessions, capacity observations, health and life of its cells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from battery_lake.cells.anchors import anchor_params, rest_anchor
+from battery_lake.cells.capacity import full_discharge, plausible, rest_to_rest
+from battery_lake.cells.coulomb import charge_std_ah
+from battery_lake.cells.rul import RulParams, remaining_days
+from battery_lake.cells.session_stats import Samples, SessionStats, summarise
+from battery_lake.cells.sessions import REST, SessionParams, cut
+from battery_lake.cells.soh_filter import (
+    FilterParams,
+    FilterState,
+    combine_day,
+    initial_state,
+    reported_std,
+    step,
+)
+
+if TYPE_CHECKING:
+    from battery_lake.cells.arrays import Bools, Codes, Floats, Ints
+    from battery_lake.cells.ocv import OcvCurve
+
+CUT = SessionParams(window_s=60.0, gap_s=1800.0, rest_c_rate=0.02)
+LONGEST_S = 86_400.0
+SHORTEST_REST_S = 1200.0
+MIN_CHANGE = 0.15
+CHARGE = 1
+DAY_S = 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """What is known of a pack; units as in reference.packs."""
+
+    pack_id: str
+    chemistry: str
+    rated_ah: float
+    low_v: float
+    high_v: float
+    eol_pct: float
+    curve: OcvCurve
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """A pack's sessions in order of time, each array of shape ``(sessions,)``."""
+
+    start_s: Floats
+    end_s: Floats
+    kind: Codes
+    stats: SessionStats
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Capacity of each cell by session; NaN: not told. Arrays of shape ``(observations, cells)``."""
+
+    session: Ints
+    is_test: Bools
+    capacity_ah: Floats
+    variance_ah2: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class CellDays:
+    """Health and life of all cells on the days with evidence, arrays of shape ``(days, cells)``.
+
+    ``day`` counts from 1970, ``efc``, ``efc_per_day`` and ``km_per_day`` have shape ``(days,)``.
+    """
+
+    day: Ints
+    told: Bools
+    efc: Floats
+    efc_per_day: Floats
+    km_per_day: Floats
+    soh_pct: Floats
+    soh_std_pct: Floats
+    observations: Ints
+    rul_days: tuple[Floats, Floats, Floats]
+    censored: Bools
+
+
+def pack_sessions(samples: Samples, is_driving: Bools, pack: Pack) -> Sessions:
+    """Cut a pack's samples into sessions.
+
+    Parameters
+    ----------
+    samples, is_driving
+        Of the one pack.
+    pack
+        What is known of it.
+    """
+    rest_a = CUT.rest_c_rate * pack.rated_ah
+    starts, kind = cut(samples.seconds, samples.current_a, samples.pack_index, rest_a, is_driving, CUT)
+    stats = summarise(samples, starts, kind, CUT)
+    return Sessions(samples.seconds[stats.first], samples.seconds[stats.last], kind[stats.first], stats)
+
+
+def pack_observations(sessions: Sessions, pack: Pack) -> Observations:
+    """Look at every charge and drive between two rests, and at every full discharge.
+
+    Parameters
+    ----------
+    sessions
+        Of the one pack.
+    pack
+        What is known of it.
+    """
+    stats, kind = sessions.stats, sessions.kind
+    slept_s, rested_s, is_short = _rests(sessions)
+    chosen = is_short & (kind != REST) & (stats.throughput_ah > MIN_CHANGE / 2 * pack.rated_ah)
+    start = _anchored(
+        pack, chosen,
+        (np.where(np.isfinite(slept_s), _at(rested_s, -1), np.nan), _at(stats.end_cell_voltages_v, -1)),
+        (slept_s, stats.start_cell_voltages_v, stats.start_current_a),
+    )  # fmt: skip
+    end = _anchored(
+        pack, chosen,
+        (np.where(np.isfinite(_at(slept_s, 1)), _at(rested_s, 1), np.nan), _at(stats.end_cell_voltages_v, 1)),
+        (_at(slept_s, 1), _at(stats.start_cell_voltages_v, 1), _at(stats.start_current_a, 1)),
+    )  # fmt: skip
+    after_ah = np.where(_at(kind.astype(np.float64), 1) == REST, _at(stats.charge_ah, 1), 0.0)
+    moved = (stats.charge_ah + np.nan_to_num(after_ah))[chosen]
+    std_ah = charge_std_ah(
+        moved, stats.duration_s[chosen], np.asarray(pack.rated_ah), np.nan_to_num(stats.sampling_ah2[chosen])
+    )
+    between = plausible(
+        *rest_to_rest(moved[:, None], std_ah[:, None], *start, *end, MIN_CHANGE), np.array([[pack.rated_ah]])
+    )
+    full_soc = np.where(_was_full(sessions, slept_s, is_short, pack)[chosen], 1.0, np.nan_to_num(start[0]))
+    limit = plausible(
+        *full_discharge(
+            stats.low_limit_charge_ah[chosen], stats.min_cell_voltages_v[chosen],
+            np.full(moved.shape, pack.low_v), full_soc,
+        ),
+        np.array([[pack.rated_ah]]),
+    )  # fmt: skip
+    is_test = np.asarray(np.isfinite(limit[0]).any(axis=1))
+    capacity, variance = (np.where(is_test[:, None], a, b) for a, b in zip(limit, between, strict=True))
+    tells = np.asarray(np.isfinite(capacity).any(axis=1))
+    return Observations(np.flatnonzero(chosen)[tells], is_test[tells], capacity[tells], variance[tells])
+
+
+def _rests(sessions: Sessions) -> tuple[Floats, Floats, Bools]:
+    """How long each silence before a session was a rest, each rest's length, which are short enough."""
+    stats = sessions.stats
+    silence = sessions.start_s - _at(sessions.end_s, -1)
+    soc_step = np.nan_to_num(np.abs(stats.soc_start_pct - _at(stats.soc_end_pct, -1)))
+    slept_s = np.where((silence <= LONGEST_S) & (soc_step <= 1.0), silence, np.nan)
+    is_short = stats.duration_s <= LONGEST_S
+    slept_too = np.where(is_short, np.nan_to_num(slept_s), 0.0)
+    return slept_s, np.where(sessions.kind == REST, stats.duration_s + slept_too, np.nan), is_short
+
+
+def _at(values: Floats, places: int) -> Floats:
+    """The value so many sessions later; NaN beyond the ends."""
+    moved = np.roll(values, -places, axis=0)
+    moved[slice(-places, None) if places > 0 else slice(None, -places)] = np.nan
+    return moved
+
+
+def _anchored(
+    pack: Pack, chosen: Bools, rest: tuple[Floats, Floats], wake: tuple[Floats, Floats, Floats]
+) -> tuple[Floats, Floats]:
+    """SOC of each cell from the longer of a sampled rest and a silence that ended without current."""
+    wake_s = np.where(np.abs(wake[2]) <= CUT.rest_c_rate * pack.rated_ah, wake[0], np.nan)
+    use_wake = np.nan_to_num(wake_s, nan=-1.0) > np.nan_to_num(rest[0], nan=-1.0)
+    rest_s = np.where(use_wake, wake_s, rest[0])
+    voltage_v = np.where(use_wake[:, None], wake[1], rest[1])
+    long_s = np.where(rest_s >= SHORTEST_REST_S, rest_s, np.nan)[:, None]
+    return rest_anchor(voltage_v[chosen], long_s[chosen], pack.curve, anchor_params(pack.chemistry))
+
+
+def _was_full(sessions: Sessions, slept_s: Floats, is_short: Bools, pack: Pack) -> Bools:
+    """Whether the charge right before, or before one short rest, filled each cell."""
+    stats = sessions.stats
+    kind = sessions.kind.astype(np.float64)
+    near = np.isfinite(slept_s)
+    over_rest = near & (_at(kind, -1) == REST) & (_at((is_short & near).astype(np.float64), -1) == 1.0)
+    full = stats.max_cell_voltages_v >= pack.high_v - 0.015
+    full &= (np.abs(stats.end_current_a) <= 0.1 * pack.rated_ah)[:, None] & (kind == CHARGE)[:, None]
+    known = full.astype(np.float64)
+    return np.asarray(
+        ((_at(known, -1) == 1.0) & near[:, None]) | ((_at(known, -2) == 1.0) & over_rest[:, None])
+    )
+
+
+def pack_cells(sessions: Sessions, observed: Observations, pack: Pack) -> CellDays | None:
+    """Filter all cells of a pack through its days; None: no evidence at all.
+
+    Parameters
+    ----------
+    sessions, observed
+        Of the one pack.
+    pack
+        What is known of it.
+    """
+    if observed.session.size == 0:
+        return None
+    session_day = (sessions.start_s // DAY_S).astype(np.int64)
+    day_of = session_day[observed.session]
+    day = np.unique(day_of)
+    params, state = FilterParams(), initial_state(observed.capacity_ah.shape[1])
+    history, told = [], []
+    for today in day:
+        mine = day_of == today
+        value, variance, count = _combined(observed, mine)
+        soh, spread = 100.0 * value / pack.rated_ah, (100.0 / pack.rated_ah) ** 2 * variance
+        state = step(state, np.full(soh.shape, float(today)), soh, spread, params, count)
+        history.append(state)
+        told.append(np.isfinite(value))
+    known = FilterState(**{
+        f.name: np.concatenate([getattr(s, f.name) for s in history]) for f in fields(FilterState)
+    })
+    *rul, censored = remaining_days(known, np.full(known.soh_pct.shape, pack.eol_pct), RulParams())
+    last = np.searchsorted(session_day, day, "right") - 1
+    efc = np.nancumsum(sessions.stats.throughput_ah)[last] / (2.0 * pack.rated_ah)
+    used = np.maximum(day - session_day[0] + 1.0, 1.0)
+    shape = (day.size, -1)
+    return CellDays(
+        day=day,
+        told=np.stack(told),
+        efc=efc,
+        efc_per_day=efc / used,
+        km_per_day=np.nancumsum(sessions.stats.distance_km)[last] / used,
+        soh_pct=known.soh_pct.reshape(shape),
+        soh_std_pct=reported_std(known, params).reshape(shape),
+        observations=known.observations.reshape(shape),
+        rul_days=(rul[0].reshape(shape), rul[1].reshape(shape), rul[2].reshape(shape)),
+        censored=censored.reshape(shape),
+    )
+
+
+def _combined(observed: Observations, mine: Bools) -> tuple[Floats, Floats, Ints]:
+    """One day's observations as one; a full discharge overrules windows."""
+    capacity, is_test = observed.capacity_ah[mine], observed.is_test[mine]
+    tested = np.asarray(np.isfinite(capacity[is_test]).any(axis=0))
+    overruled = ~is_test[:, None] & tested[None, :]
+    return combine_day(np.where(overruled, np.nan, capacity), observed.variance_ah2[mine])

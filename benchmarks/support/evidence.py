@@ -1,0 +1,126 @@
+"""Sessions and capacity observations of made-up packs, straight from NumPy: evidence for the health step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from battery_lake.gold.arrow import lists
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from battery_lake.cells.arrays import Floats, Ints
+
+DAY_US = 86_400_000_000
+HOUR_US = 3_600_000_000
+FIRST_DAY = 20_089  # 2025-01-01
+RATED_AH = 150.0
+CELLS = 96
+CELLS_PER_MODULE = 12
+SESSIONS_A_DAY = 3
+BLIND_FRAC = 0.02
+TEST_EVERY = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The files of one set of packs.
+
+    Parameters
+    ----------
+    sessions, observations, packs
+        Parquet files with those columns of gold.session, gold.capacity_observation and reference.packs that
+        the health step reads.
+    """
+
+    sessions: Path
+    observations: Path
+    packs: Path
+
+
+def write_evidence(folder: Path, packs: int, days: int, seed: int = 1) -> Evidence:
+    """Make packs of 96 cells that lose 2 to 6 % of SOH a year, with three sessions a day.
+
+    Every day has an observation with 1 % noise, every fourth a second one, and every fortieth a full
+    discharge that tells of a tenth of the cells only; 2 % of all values are missing.
+
+    Parameters
+    ----------
+    folder
+        Where to.
+    packs, days
+        How many packs, and how many days with evidence each has.
+    seed
+        The same seed gives the same files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    files = Evidence(*(folder / f"{name}.parquet" for name in ("sessions", "observations", "packs")))
+    rng = np.random.default_rng(seed)
+    ids = [f"P{number:05d}" for number in range(packs)]
+    _write(files.packs, [_reference(ids)])
+    _write(files.sessions, [_sessions(rng, name, days) for name in ids])
+    _write(files.observations, [_observations(rng, name, days) for name in ids])
+    return files
+
+
+def _write(file: Path, tables: list[pa.Table]) -> None:
+    # Small row groups: Spark's tasks share the file.
+    pq.write_table(pa.concat_tables(tables), file, row_group_size=2_000)
+
+
+def _reference(ids: list[str]) -> pa.Table:
+    count = len(ids)
+    return pa.table({
+        "pack_id": ids,
+        "cells_in_series": pa.array([CELLS] * count, pa.int32()),
+        "cells_per_module": pa.array([CELLS_PER_MODULE] * count, pa.int32()),
+        "rated_capacity_ah": [RATED_AH] * count,
+        "eol_soh_pct": pa.nulls(count, pa.float64()),
+    })
+
+
+def _sessions(rng: np.random.Generator, pack_id: str, days: int) -> pa.Table:
+    count = days * SESSIONS_A_DAY
+    day, turn = np.divmod(np.arange(count), SESSIONS_A_DAY)
+    return pa.table({
+        "pack_id": [pack_id] * count,
+        "started_at": _instants(day, 6 * turn + 1),
+        "throughput_ah": rng.uniform(5.0, 60.0, count),
+        "distance_km": np.where(turn == 1, rng.uniform(5.0, 80.0, count), 0.0),
+    })
+
+
+def _observations(rng: np.random.Generator, pack_id: str, days: int) -> pa.Table:
+    every = np.arange(days)
+    tests = every[TEST_EVERY - 1 :: TEST_EVERY]
+    day = np.concatenate([every, every[::4], tests])
+    hour = np.repeat([1, 7, 13], [days, every[::4].size, tests.size])
+    is_test = hour == 13
+    std_ah = np.where(is_test, 0.004, 0.01)[:, None] * RATED_AH
+    capacity_ah = _truth(rng, day) + std_ah * rng.standard_normal((day.size, CELLS))
+    capacity_ah[rng.random(capacity_ah.shape) < BLIND_FRAC] = np.nan
+    capacity_ah[is_test[:, None] & (rng.random(capacity_ah.shape) > 0.1)] = np.nan
+    variance_ah2 = np.where(np.isnan(capacity_ah), np.nan, std_ah**2)
+    return pa.table({
+        "pack_id": [pack_id] * day.size,
+        "started_at": _instants(day, hour),
+        "method": np.where(is_test, "full_discharge", "rest_to_rest"),
+        "capacity_ah": lists(capacity_ah),
+        "variance_ah2": lists(variance_ah2),
+    })
+
+
+def _truth(rng: np.random.Generator, day: Ints) -> Floats:
+    """True capacities on some days. [Ah], shape ``(days, cells)``."""
+    new_ah = RATED_AH * rng.normal(0.97, 0.01, CELLS)
+    fade_frac_a_day = rng.uniform(0.02, 0.06) / 365.0 * rng.normal(1.0, 0.15, CELLS)
+    return np.asarray(new_ah * (1.0 - day[:, None] * fade_frac_a_day))
+
+
+def _instants(day: Ints, hour: Ints) -> pa.Array:
+    return pa.array((FIRST_DAY + day) * DAY_US + hour * HOUR_US, pa.timestamp("us", tz="UTC"))

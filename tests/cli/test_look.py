@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from battery_lake.settings import known_keys
+from battery_lake.tables.registry import TABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pytest
+    from pyspark.sql import SparkSession
+
+
+def test_settings_tell_where_each_value_came_from(
+    run: Callable[..., Any], elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = elsewhere / "mine.toml"
+    file.write_text('[spark]\nmaster = "local[1]"\n[sessions]\ngap_s = 900.0\n', encoding="utf-8")
+    monkeypatch.setenv("BATTERY_LAKE_SPARK__MASTER", "local[3]")
+    outcome = run("--config", file, "--set", "health.eol_soh_pct=70", "settings", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    told = {row["key"]: (row["value"], row["origin"]) for row in outcome.json}
+    assert set(told) == set(known_keys())
+    assert told["spark.master"] == ("local[3]", "environment")
+    assert told["sessions.gap_s"] == (900.0, str(file))
+    assert told["health.eol_soh_pct"] == (70.0, "argument")
+    assert told["health.min_rest_s"] == (1200.0, "default")
+
+
+def test_a_settings_file_in_the_working_folder_counts(run: Callable[..., Any], elsewhere: Path) -> None:
+    (elsewhere / "battery_lake.toml").write_text('home = "there"\n', encoding="utf-8")
+    told = {row["key"]: (row["value"], row["origin"]) for row in run("settings", "--json").json}
+    assert told["home"] == ("there", "battery_lake.toml")
+
+
+def test_tables_are_listed_for_people_and_for_machines(run: Callable[..., Any]) -> None:
+    people, machines = run("tables"), run("tables", "--json")
+    assert [row["name"] for row in machines.json] == list(TABLES)
+    assert all(name in people.out for name in TABLES)
+    assert people.err == machines.err == ""
+
+
+def test_one_table_shows_its_key_and_every_column(run: Callable[..., Any]) -> None:
+    people, machines = run("tables", "gold.cell_health"), run("tables", "gold.cell_health", "--json")
+    contract = TABLES["gold.cell_health"]
+    assert machines.json["name"] == contract.name
+    assert [column["name"] for column in machines.json["columns"]] == list(contract.column_names)
+    assert "key: cell_id, as_of_date" in people.out
+    assert all(name in people.out for name in contract.column_names)
+
+
+def test_the_lineage_leads_from_landing_files_to_every_written_table(run: Callable[..., Any]) -> None:
+    edges = run("tables", "--lineage", "--json").json
+    written: set[str] = {"reference.packs", "reference.pack_assignment"}
+    for edge in edges:
+        reads = set(edge["reads"].split(", ")) - {"landing files"}
+        assert reads <= written, f"{edge['pipeline']} reads what nothing before it writes"
+        written |= set(edge["writes"].split(", "))
+    assert written <= set(TABLES)
+    assert "landing files" in run("tables", "--lineage").out
+
+
+def test_the_status_of_an_empty_home_is_empty(
+    run: Callable[..., Any], spark: SparkSession, tmp_path: Path
+) -> None:
+    del spark
+    outcome = run("--set", f"home={tmp_path / 'home'}", "status", "--json")
+    assert outcome.code == 0
+    assert outcome.json == {"tables": {}, "pipelines": []}
+    assert run("--set", f"home={tmp_path / 'home'}", "status").code == 0
+    assert not (tmp_path / "home" / "lake").exists()
+
+
+def test_the_status_of_a_demo_counts_tables_and_pipelines(
+    run: Callable[..., Any], demo_home: Any, rows: Callable[..., list[dict[str, Any]]]
+) -> None:
+    told = run("--set", f"home={demo_home.path}", "status", "--json").json
+    assert told["tables"]["silver.telemetry"] == len(rows(demo_home.path, "silver.telemetry"))
+    assert told["tables"]["gold.cell_current"] == demo_home.first.json["cells"]
+    assert [row["pipeline"] for row in told["pipelines"]] == [
+        "ingest", "refine", "sessions", "capacity", "health", "fleet",
+    ]  # fmt: skip
+
+
+def test_a_report_is_written_where_it_is_wanted(
+    run: Callable[..., Any], demo_home: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "deep" / "fleet.html"
+    outcome = run("--set", f"home={demo_home.path}", "report", "--out", file, "--json")
+    assert outcome.json == {"report": str(file)}
+    assert "P00001" in file.read_text(encoding="utf-8")

@@ -1,0 +1,173 @@
+"""The whole flow on packs of known capacity: the same gold in any order, and no work without news."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from chispa import assert_df_equality
+
+from battery_lake.tables.registry import TABLES
+
+GOLD = (
+    "gold.session", "gold.capacity_observation", "gold.cell_state", "gold.cell_health", "gold.cell_life",
+    "gold.cell_current", "gold.pack_health", "gold.fleet_daily", "gold.vehicle_status",
+)  # fmt: skip
+CAPACITIES = {"A": (49.0, 47.5, 40.0), "B": (46.0, 45.0)}
+
+
+@pytest.fixture(scope="module")
+def packs(made_pack):
+    """Two packs with evidence on several days, one that only ever drives past, one never seen."""
+    a = made_pack("A", "V1", CAPACITIES["A"]).day().day().silence(24).day()
+    a.phase("driving", 0.2, -20.0)  # a day that tells nothing of capacity
+    b = made_pack("B", "V2", CAPACITIES["B"], soc=0.85).day().day()
+    c = made_pack("C", "V3", (50.0, 50.0)).phase("driving", 0.3, -20.0)
+    return [a, b, c, made_pack("D", "V4", (50.0,), model="M2")]
+
+
+@pytest.fixture(scope="module")
+def lines(packs, landing_line):
+    return [landing_line(message) for pack in packs for message in pack.messages]
+
+
+@pytest.fixture(scope="module")
+def at_once(made_lake, packs, lines, tmp_path_factory):
+    """A lake that took everything in one batch; tests that change it work on a copy."""
+    made = made_lake(tmp_path_factory.mktemp("at-once"), packs)
+    made.deliver(lines)
+    return made
+
+
+def in_order(lines):
+    """What came before the third day, then the rest: health goes on from its state."""
+    return [[text for text in lines if (measured_on(text) < "2026-03-04") is early] for early in (True, False)]
+
+
+def newest_first(lines):
+    """The newer days first: everything begins anew with the older ones."""
+    return in_order(lines)[::-1]
+
+
+def shuffled(lines):
+    """Two parts in no order at all: sessions are cut from every second message, then mended."""
+    mixed = random.Random(2).sample(lines, len(lines))
+    return mixed[: len(mixed) // 2], mixed[len(mixed) // 2 :]
+
+
+def measured_on(text):
+    return json.loads(text)["Body"]["measured_at"]
+
+
+@pytest.mark.parametrize(
+    "ways", [{"A": in_order, "B": newest_first, "C": shuffled}, {"A": newest_first, "B": shuffled, "C": in_order}]
+)
+def test_any_split_into_batches_in_any_order_gives_the_same_gold(
+    made_lake, packs, lines, at_once, tmp_path, ways
+):
+    parts = [[], []]
+    for pack_id, split in ways.items():
+        for part, some in zip(parts, split([t for t in lines if json.loads(t)["Body"]["pack_id"] == pack_id]), strict=True):
+            part.extend(some)
+    made = made_lake(tmp_path, packs)
+    for part in parts:
+        made.deliver(part)
+    for name in GOLD:
+        key = TABLES[name].key
+        assert_df_equality(made.lake.read(name).orderBy(*key), at_once.lake.read(name).orderBy(*key))
+
+
+def test_the_capacity_of_every_cell_lies_within_its_interval(at_once):
+    rows = {row["cell_id"]: row for row in at_once.rows("gold.cell_current")}
+    expected = {
+        "A/01/01": 49.0, "A/01/02": 47.5, "A/02/01": 40.0,  # two cells to a module
+        "B/01/01": 46.0, "B/01/02": 45.0,
+    }  # fmt: skip
+    assert set(rows) == set(expected)
+    for cell_id, capacity_ah in expected.items():
+        row = rows[cell_id]
+        assert abs(row["soh_pct"] - 2 * capacity_ah) < 1.645 * row["soh_std_pct"], cell_id
+        assert abs(row["soh_pct"] - 2 * capacity_ah) < 1.5
+        assert row["capacity_ah"] == pytest.approx(row["soh_pct"] / 2)
+        assert row["observations"] == (6 if cell_id[0] == "A" else 4)
+    for seen in at_once.rows("gold.capacity_observation"):
+        for found, variance, true in zip(
+            seen["capacity_ah"], seen["variance_ah2"], CAPACITIES[seen["pack_id"]], strict=True
+        ):
+            assert abs(found - true) < 1.645 * variance**0.5
+            assert found == pytest.approx(true, rel=0.002)
+
+
+def test_sessions_are_the_phases_that_were_driven(at_once):
+    found = [(s["pack_id"], s["kind"], round(s["charge_ah"], 2)) for s in at_once.rows("gold.session")]
+    day = [("rest", 0.0), ("drive", -19.67), ("rest", -0.33), ("charge", 19.67), ("rest", 0.33)]
+    expected = [("A", *phase) for phase in day * 3] + [("B", *phase) for phase in day * 2]
+    assert [row for row in found if row[0] != "C"] == [*expected[:15], ("A", "drive", -3.67), *expected[15:]]
+    assert [row[:2] for row in found if row[0] == "C"] == [("C", "drive")]
+
+
+def test_a_pack_without_evidence_has_a_vehicle_but_no_health(at_once):
+    for name in ("gold.cell_state", "gold.cell_health", "gold.cell_life", "gold.cell_current", "gold.pack_health"):
+        assert {row["pack_id"] for row in at_once.rows(name)} == {"A", "B"}
+    status = {row["vehicle_id"]: row for row in at_once.rows("gold.vehicle_status")}
+    assert set(status) == {"V1", "V2", "V3"}
+    assert (status["V3"]["pack_id"], status["V3"]["state"]) == ("C", "driving")
+    assert (status["V3"]["soh_min_pct"], status["V3"]["alerts"]) == (None, None)
+    assert status["V1"]["soh_min_pct"] == pytest.approx(80.0, abs=1.5)
+    assert (status["V1"]["state"], status["V2"]["state"]) == ("driving", "parked")
+
+
+def test_the_weak_cell_is_named_and_the_pack_alerts(at_once):
+    rows = [row for row in at_once.rows("gold.pack_health") if row["pack_id"] == "A"]
+    assert len(rows) == 3
+    for row in rows:
+        assert row["weakest_cell_id"] == "A/02/01"
+        assert "weak_cell" in row["alerts"]
+        assert row["soh_spread_pct"] == row["soh_max_pct"] - row["soh_min_pct"]
+    assert [row["alerts"] for row in at_once.rows("gold.pack_health") if row["pack_id"] == "B"] == [[], []]
+    fleet = at_once.rows("gold.fleet_daily")
+    assert {(row["model"], row["chemistry"]) for row in fleet} == {("M1", "NMC")}
+    assert [(row["vehicles"], row["alerts"]) for row in fleet] == [(2, 1), (2, 1), (2, 1)]
+
+
+def test_running_again_without_news_writes_nothing(at_once):
+    before = at_once.versions()
+    results = at_once.run()
+    assert {name: result.batches for name, result in results.items()} == dict.fromkeys(results, 0)
+    assert at_once.versions() == before
+
+
+def test_a_late_message_reopens_only_its_own_session(at_once, packs, landing_line, tmp_path):
+    made = at_once.copy(tmp_path)
+    before = made.versions()
+    drive = [m for m in packs[0].messages if m["state"] == "driving" and m["measured_at"] < "2026-03-03"]
+    earlier, later = drive[10], drive[11]
+    middle = earlier["measured_at"].replace(":00Z", ":59Z")
+    assert earlier["measured_at"] < middle < later["measured_at"]
+    made.deliver([landing_line({**earlier, "measured_at": middle, "sequence": 9999}, delay_s=90 * 86400.0)])
+
+    started = next(s for s in at_once.rows("gold.session") if s["pack_id"] == "A" and s["kind"] == "drive")
+    sessions = made.changed_since("gold.session", before)
+    assert {(r.pack_id, r.started_at, r["_change_type"], r.samples) for r in sessions} == {
+        ("A", started["started_at"], "update_preimage", 30),
+        ("A", started["started_at"], "update_postimage", 31),
+    }
+    observed = made.changed_since("gold.capacity_observation", before)
+    assert {(r.pack_id, r.started_at) for r in observed} == {("A", started["started_at"])}
+    for name in ("gold.cell_health", "gold.cell_life", "gold.cell_current", "gold.cell_state", "gold.pack_health"):
+        assert {r.pack_id for r in made.changed_since(name, before)} == {"A"}, name
+    assert {r.vehicle_id for r in made.changed_since("gold.vehicle_status", before)} <= {"V1"}
+
+
+def test_batches_that_run_again_change_no_gold(at_once, tmp_path):
+    made = at_once.copy(tmp_path)
+    before, versions = {name: made.rows(name) for name in GOLD}, made.versions()
+    for pipeline in ("sessions", "capacity", "health", "fleet"):
+        folder = Path(made.lake.checkpoint(pipeline), "commits")
+        newest = max((file for file in folder.iterdir() if file.name.isdigit()), key=lambda file: int(file.name))
+        newest.unlink()
+        (folder / f".{newest.name}.crc").unlink(missing_ok=True)
+    results = made.run(("health",))
+    assert {result.batches for result in results.values()} == {1}
+    assert {name: made.rows(name) for name in GOLD} == before
+    assert {name: made.changed_since(name, versions) for name in GOLD} == dict.fromkeys(GOLD, [])
