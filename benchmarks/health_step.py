@@ -222,8 +222,8 @@ def main() -> None:
     chosen = arguments(
         "Cells per second of the SOH and RUL step against one pandas group a cell.",
         vehicles=(200, "packs of 96 cells"),
-        days=(120, "days with evidence"),
-        textbook_cells=(192, "cells for the textbook, rounded up to whole packs"),
+        days=(60, "days with evidence"),
+        textbook_cells=(1_000, "cells for the textbook, rounded up to whole packs"),
         rounds=(3, "repetitions"),
     )
     with temporary_spark() as (spark, folder):

@@ -23,7 +23,7 @@ from battery_lake.cells.soh_filter import (
 from battery_lake.gold.arrow import floats, lists, matrix, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pyspark.sql import DataFrame
 
@@ -191,30 +191,27 @@ def _filtered(packs: list[_Pack], width: int, params: HealthParams) -> Iterator[
     state = _joined([_begin(pack, width, params) for pack in packs])
     rated = np.repeat([pack.rated_ah for pack in packs], width)
     history: list[FilterState] = [state]
-    for k in range(max(pack.days.size for pack in packs)):
-        day, capacity, variance, count = (_slice(packs, k, width, name) for name in _DAILY)
+    evidence = (_side_by_side(packs, width, name) for name in _DAILY)
+    for day, capacity, variance, count in zip(*evidence, strict=True):
         soh, soh_variance = 100.0 * capacity / rated, (100.0 / rated) ** 2 * variance
         state = step(state, day, soh, soh_variance, params.filter, np.nan_to_num(count).astype(np.int64))
         history.append(state)
+    whole = _each(lambda name: np.stack([getattr(known, name) for known in history]))
     for place, pack in enumerate(packs):
-        cells = slice(place * width, (place + 1) * width)
-        own = [_cells_of(known, cells) for known in history[: pack.days.size + 1]]
-        yield from _rows(pack, own, width, params).to_batches()
+        own = slice(pack.days.size + 1), slice(place * width, (place + 1) * width)
+        yield from _rows(pack, _part(whole, own), width, params).to_batches()
 
 
 _DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count")
 
 
-def _slice(packs: list[_Pack], k: int, width: int, name: str) -> Floats:
-    """The k-th day of every pack side by side; NaN where a pack has fewer."""
-    parts = []
-    for pack in packs:
-        values = getattr(pack, name)
-        if k >= len(values):
-            parts.append(np.full(width, np.nan))
-        else:
-            parts.append(np.broadcast_to(np.asarray(values[k], dtype=np.float64), (width,)))
-    return np.concatenate(parts)
+def _side_by_side(packs: list[_Pack], width: int, name: str) -> Floats:
+    """The k-th days of all packs in row k; NaN where a pack has fewer. Shape ``(days, packs x width)``."""
+    days = max(pack.days.size for pack in packs)
+    result = np.full((days, len(packs), width), np.nan)
+    for place, pack in enumerate(packs):
+        result[: pack.days.size, place] = getattr(pack, name).reshape(pack.days.size, -1)
+    return result.reshape(days, -1)
 
 
 def _begin(pack: _Pack, width: int, params: HealthParams) -> FilterState:
@@ -233,19 +230,24 @@ def _running(begun: float, parts: Floats) -> Floats:
 
 
 def _joined(states: list[FilterState]) -> FilterState:
-    return FilterState(**{
-        f.name: np.concatenate([getattr(state, f.name) for state in states]) for f in fields(FilterState)
-    })
+    return _each(lambda name: np.concatenate([getattr(state, name) for state in states]))
 
 
-def _cells_of(state: FilterState, cells: slice) -> FilterState:
-    return FilterState(**{f.name: getattr(state, f.name)[cells] for f in fields(FilterState)})
+def _part(state: FilterState, place: Any) -> FilterState:
+    return _each(lambda name: getattr(state, name)[place])
 
 
-def _rows(pack: _Pack, history: list[FilterState], width: int, params: HealthParams) -> pa.Table:
-    """The pack's days: health and outlook of every cell that the day told of."""
+def _each(values: Callable[[str], Any]) -> FilterState:
+    return FilterState(**{f.name: values(f.name) for f in fields(FilterState)})
+
+
+def _rows(pack: _Pack, history: FilterState, width: int, params: HealthParams) -> pa.Table:
+    """The pack's days: health and outlook of every cell that the day told of.
+
+    The history holds the state before the first day, then that after each: shape ``(1 + days, width)``.
+    """
     count = pack.days.size
-    known = _joined(history[1:])
+    known = _each(lambda name: getattr(history, name)[1:].reshape(-1))
     told = np.isfinite(pack.capacity_ah).reshape(-1)
     p05, p50, p95, censored = remaining_days(known, np.full(count * width, pack.eol_pct), params.rul)
     used_days = np.maximum(pack.days - pack.first_day + 1.0, 1.0)
@@ -271,7 +273,9 @@ def _rows(pack: _Pack, history: list[FilterState], width: int, params: HealthPar
         "rul_days_p50": by_cell(p50),
         "rul_days_p95": by_cell(p95),
         "censored": _bool_lists(censored.reshape(count, width)),
-        "state": pa.array([_stored(pack, history[-2]) if last else None for last in is_last], STATE_TYPE),
+        "state": pa.array(
+            [_stored(pack, _part(history, -2)) if last else None for last in is_last], STATE_TYPE
+        ),
     }
     return pa.table(columns)
 
