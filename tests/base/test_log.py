@@ -44,7 +44,12 @@ def test_on_databricks_a_line_is_json(capsys, monkeypatch):
     configure(1)
     logger("refine").info("rows_refused", rows=2)
     line = json.loads(capsys.readouterr().err)
-    assert (line["event"], line["component"], line["rows"], line["level"]) == ("rows_refused", "refine", 2, "info")
+    assert (line["event"], line["component"], line["rows"], line["level"]) == (
+        "rows_refused",
+        "refine",
+        2,
+        "info",
+    )
 
 
 def test_the_time_is_aware_and_the_clock_never_goes_back():

@@ -14,8 +14,8 @@ UNITLESS = {
     "alerts", "attempts", "batch_id", "cells_in_parallel", "cells_in_series", "checked", "failed",
     "fade_pct_per_day", "fade_variance", "from_sequence_number", "gaps", "latitude", "longitude",
     "message_index", "negative_events", "observations", "rows_duplicate", "rows_in", "rows_kept",
-    "rows_refused", "samples", "seconds", "sequence", "sequence_number", "series_index", "soh_fade_covariance",
-    "soh_variance", "to_sequence_number", "tries", "vehicles",
+    "rows_refused", "samples", "seconds", "sequence", "sequence_number", "series_index",
+    "soh_fade_covariance",    "soh_variance", "to_sequence_number", "tries", "vehicles",
 }  # fmt: skip
 PER_MODULE = {"cells_per_module"}
 
@@ -41,19 +41,26 @@ def test_every_comment_of_a_measured_column_names_the_unit_that_its_suffix_stand
     contradicting = {
         f"{name}.{column.name}: {column.comment}"
         for name, column in numeric_columns()
-        if unit_of(column.name) not in {None, UNITS["_efc"]} and f"[{unit_of(column.name)}]" not in column.comment
+        if unit_of(column.name) not in {None, UNITS["_efc"]}
+        and f"[{unit_of(column.name)}]" not in column.comment
     }
     assert contradicting == set()
 
 
 @settings(deadline=None)
-@given(st.sampled_from(sorted(UNITS)), st.sampled_from(["", *QUANTILES]), st.from_regex(r"[a-z]+", fullmatch=True))
+@given(
+    st.sampled_from(sorted(UNITS)),
+    st.sampled_from(["", *QUANTILES]),
+    st.from_regex(r"[a-z]+", fullmatch=True),
+)
 def test_a_suffix_is_read_behind_any_stem_and_before_any_quantile(suffix, quantile, stem):
     assert unit_of(f"{stem}{suffix}{quantile}") == UNITS[suffix]
 
 
 @settings(deadline=None)
-@given(st.from_regex(r"[a-z]+(_(id|at|date|index|version))?", fullmatch=True).filter(lambda name: name != "efc"))
+@given(
+    st.from_regex(r"[a-z]+(_(id|at|date|index|version))?", fullmatch=True).filter(lambda name: name != "efc")
+)
 def test_names_without_a_suffix_have_no_unit(name):
     assert unit_of(name) is None
 

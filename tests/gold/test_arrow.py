@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from battery_lake.gold import arrow
 
-PACKS = st.lists(st.tuples(st.text("ab", min_size=1, max_size=2), st.integers(1, 5)), max_size=6, unique_by=lambda p: p[0])
+PACKS = st.lists(
+    st.tuples(st.text("ab", min_size=1, max_size=2), st.integers(1, 5)), max_size=6, unique_by=lambda p: p[0]
+)
 
 
 @settings(deadline=None)
@@ -33,7 +35,9 @@ VALUE = st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False))
 def test_a_list_column_is_a_matrix_and_what_does_not_fit_is_nan(rows, width):
     table = pa.table({"x": pa.array(rows, pa.list_(pa.float64()))})
     expected = [
-        [np.nan if v is None else v for v in row] if row is not None and len(row) == width else [np.nan] * width
+        [np.nan if v is None else v for v in row]
+        if row is not None and len(row) == width
+        else [np.nan] * width
         for row in rows
     ]
     found = arrow.matrix(table, "x", width)

@@ -1,5 +1,7 @@
 """Gold transforms: an empty input gives the contract's form; what a row says follows from its inputs."""
 
+# ruff: noqa: DTZ001 - Spark hands over UTC without a zone
+
 import datetime as dt
 
 import pytest
@@ -29,7 +31,7 @@ def at(number, hours=0):
 
 
 @pytest.fixture(scope="module")
-def made_from_nothing(frame, spark):
+def made_from_nothing(frame):
     """Every gold table that is made here, made from empty inputs."""
     packs, sessions = frame("reference.packs", []), frame("gold.session", [])
     observations = frame("gold.capacity_observation", [])
@@ -62,8 +64,9 @@ def test_cells_are_named_by_module_and_cells_that_a_day_did_not_tell_of_have_no_
         {"pack_id": "Q", "chemistry": "NMC", "cells_in_series": 12},
     ]
     rows = [
-        {"pack_id": "P", "as_of_date": DAY, "rated_capacity_ah": 50.0, "soh_pct": [91.0, None, 93.0, 94.0, 95.0],
-         "soh_std_pct": [1.0, None, 1.0, 1.0, 1.0], "observations": [3, None, 3, 3, 3]},
+        {"pack_id": "P", "as_of_date": DAY, "rated_capacity_ah": 50.0,
+         "soh_pct": [91.0, None, 93.0, 94.0, 95.0], "soh_std_pct": [1.0, None, 1.0, 1.0, 1.0],
+         "observations": [3, None, 3, 3, 3]},
         {"pack_id": "Q", "as_of_date": DAY, "rated_capacity_ah": 20.0, "soh_pct": [None] * 11 + [80.0],
          "soh_std_pct": [None] * 11 + [2.0], "observations": [None] * 11 + [1]},
     ]  # fmt: skip
@@ -82,10 +85,18 @@ def test_cells_are_named_by_module_and_cells_that_a_day_did_not_tell_of_have_no_
 
 
 def test_a_pack_is_told_by_its_weakest_cell_and_the_cell_that_ends_first(frame):
-    packs = [{"pack_id": p, "chemistry": "NMC", "cells_in_series": 3, "rated_capacity_ah": 50.0, "eol_soh_pct": e}
+    packs = [{"pack_id": p, "chemistry": "NMC", "cells_in_series": 3, "rated_capacity_ah": 50.0,
+              "eol_soh_pct": e}
              for p, e in (("P", None), ("Q", 70.0))]  # fmt: skip
-    cells = [("P/01/01", 79.0, 500.0), ("P/01/02", 90.0, 400.0), ("P/01/03", 92.0, None), ("Q/01/01", 79.0, None)]
-    health = [{"cell_id": c, "as_of_date": DAY, "pack_id": c[0], "soh_pct": s, "efc": 10.0} for c, s, _ in cells]
+    cells = [
+        ("P/01/01", 79.0, 500.0),
+        ("P/01/02", 90.0, 400.0),
+        ("P/01/03", 92.0, None),
+        ("Q/01/01", 79.0, None),
+    ]
+    health = [
+        {"cell_id": c, "as_of_date": DAY, "pack_id": c[0], "soh_pct": s, "efc": 10.0} for c, s, _ in cells
+    ]
     life = [{"cell_id": c, "as_of_date": DAY, "pack_id": c[0], "rul_days_p05": r, "rul_days_p50": r,
              "rul_days_p95": r, "censored": r is None} for c, _, r in cells]  # fmt: skip
     rests = [
@@ -109,8 +120,8 @@ def test_a_pack_counts_for_the_fleet_for_thirty_days_on_days_with_news_of_its_mo
     packs = [{"pack_id": p, "model": m, "chemistry": "NMC", "cells_in_series": 1, "rated_capacity_ah": 1.0}
              for p, m in (("A", "M"), ("B", "M"), ("C", None))]  # fmt: skip
     told = [("A", 0, 90.0, []), ("B", 30, 80.0, ["weak_cell"]), ("B", 31, 78.0, []), ("C", 5, 70.0, [])]
-    health = [{"pack_id": p, "as_of_date": day(d), "soh_median_pct": s, "soh_min_pct": s - 1, "rul_days_p50": 10 * s,
-               "alerts": a} for p, d, s, a in told]  # fmt: skip
+    health = [{"pack_id": p, "as_of_date": day(d), "soh_median_pct": s, "soh_min_pct": s - 1,
+               "rul_days_p50": 10 * s, "alerts": a} for p, d, s, a in told]  # fmt: skip
     sessions = [
         {"pack_id": "A", "started_at": at(30, 1), "duration_s": 300.0, "gap_s": 100.0},
         {"pack_id": "B", "started_at": at(30, 2), "duration_s": 100.0, "gap_s": 0.0},
@@ -132,21 +143,43 @@ def test_a_pack_counts_for_the_fleet_for_thirty_days_on_days_with_news_of_its_mo
 def test_a_vehicle_is_told_by_its_last_session_and_the_health_of_the_pack_it_then_had(frame):
     sessions = [
         {"pack_id": "A", "vehicle_id": "V", "kind": "charge", "started_at": at(0), "ended_at": at(1)},
-        {"pack_id": "B", "vehicle_id": "V", "kind": "drive", "started_at": at(2), "ended_at": at(3), "soc_end_pct": 40.0},
+        {
+            "pack_id": "B",
+            "vehicle_id": "V",
+            "kind": "drive",
+            "started_at": at(2),
+            "ended_at": at(3),
+            "soc_end_pct": 40.0,
+        },
         {"pack_id": "A", "vehicle_id": None, "kind": "rest", "started_at": at(4), "ended_at": at(5)},
         {"pack_id": "A", "vehicle_id": "W", "kind": "rest", "started_at": at(4), "ended_at": at(5)},
     ]
-    health = [{"pack_id": "B", "as_of_date": day(d), "soh_min_pct": s, "alerts": []} for d, s in ((0, 90.0), (1, 89.0))]
+    health = [
+        {"pack_id": "B", "as_of_date": day(d), "soh_min_pct": s, "alerts": []}
+        for d, s in ((0, 90.0), (1, 89.0))
+    ]
     made = vehicle_status(frame("gold.session", sessions), frame("gold.pack_health", health)).collect()
     rows = {row.vehicle_id: row for row in made}
     assert set(rows) == {"V", "W"}
     v = rows["V"]
-    assert (v.pack_id, v.state, v.soc_pct, v.soh_min_pct, v.last_seen_at) == ("B", "driving", 40.0, 89.0, at(3))
+    assert (v.pack_id, v.state, v.soc_pct, v.soh_min_pct, v.last_seen_at) == (
+        "B",
+        "driving",
+        40.0,
+        89.0,
+        at(3),
+    )
     assert (rows["W"].state, rows["W"].soh_min_pct, rows["W"].alerts) == ("parked", None, None)
 
 
 def test_a_cell_now_is_its_newest_day_with_that_day_s_outlook(frame):
-    health = [{"cell_id": "P/01/01", "pack_id": "P", "as_of_date": day(d), "soh_pct": s} for d, s in ((0, 99.0), (3, 98.0))]
-    life = [{"cell_id": "P/01/01", "pack_id": "P", "as_of_date": day(d), "rul_days_p50": r} for d, r in ((0, 900.0), (3, 800.0))]
+    health = [
+        {"cell_id": "P/01/01", "pack_id": "P", "as_of_date": day(d), "soh_pct": s}
+        for d, s in ((0, 99.0), (3, 98.0))
+    ]
+    life = [
+        {"cell_id": "P/01/01", "pack_id": "P", "as_of_date": day(d), "rul_days_p50": r}
+        for d, r in ((0, 900.0), (3, 800.0))
+    ]
     (row,) = cell_current(frame("gold.cell_health", health), frame("gold.cell_life", life)).collect()
     assert (row.as_of_date, row.soh_pct, row.rul_days_p50) == (day(3), 98.0, 800.0)

@@ -1,5 +1,7 @@
 """Addresses, checkpoints, and reading by others than Spark."""
 
+# ruff: noqa: DTZ001 - Spark hands over UTC without a zone
+
 import datetime as dt
 import shutil
 

@@ -45,7 +45,9 @@ def test_no_reader_needs_to_know_a_table_feature(whole, log, contract):
     (protocol,) = log(whole, contract.name, "protocol")
     assert protocol["minReaderVersion"] == 1
     assert not protocol.get("readerFeatures")
-    assert DeltaTable(whole.path(contract.name)).to_pyarrow_table().column_names == list(contract.column_names)
+    assert DeltaTable(whole.path(contract.name)).to_pyarrow_table().column_names == list(
+        contract.column_names
+    )
 
 
 def test_spark_reads_the_types_that_are_declared(whole):

@@ -1,5 +1,7 @@
 """Writers converge: what is written again changes nothing, and only what differs is a change."""
 
+# ruff: noqa: DTZ001 - Spark hands over UTC without a zone
+
 import datetime as dt
 
 import pytest
@@ -115,14 +117,16 @@ def test_every_change_comes_in_the_stream_of_changes_and_its_hull_is_per_pack(fi
     assert spans == {"a": {(EARLY, LATE)}, "b": {(LATE, LATE)}}
 
 
-def test_what_is_kept_is_read_from_where_it_was_written(filled, toy, rows):
+def test_what_is_kept_is_read_from_where_it_was_written(filled, rows):
     twice = kept(filled, "test", rows(*FIRST))
     assert_df_equality(twice, rows(*FIRST), ignore_row_order=True, allow_nan_equality=True)
     assert [r.place for r in kept(filled, "test", rows(("n", 7, None, [], None))).collect()] == [7]
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), max_size=20))
+@given(
+    texts=st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), max_size=20)
+)
 def test_any_text_survives_being_written_into_sql(spark, texts):
     literals = ", ".join(quoted(text) for text in texts)
     assert list(spark.sql(f"SELECT array({literals}) AS a").collect()[0].a) == texts

@@ -113,7 +113,10 @@ class MadeLake:
 
     def versions(self):
         root = Path(self.lake.settings.home) / "lake"
-        return {str(log.parent.relative_to(root)): DeltaTable(log.parent).version() for log in root.rglob("_delta_log")}
+        return {
+            str(log.parent.relative_to(root)): DeltaTable(log.parent).version()
+            for log in root.rglob("_delta_log")
+        }
 
     def changed_since(self, name, before):
         """Rows that the change feed tells of after the versions of before."""

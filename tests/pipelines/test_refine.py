@@ -114,7 +114,9 @@ def test_a_batch_that_runs_again_changes_nothing(refined, order, tmp_path):
     before, versions = [made.rows(name) for name in tables], made.versions()
     accounts = made.rows("ops.batch", "seconds", "finished_at")
 
-    commits = sorted(Path(made.lake.checkpoint("refine"), "commits").glob("[0-9]*"), key=lambda f: int(f.name))
+    commits = sorted(
+        Path(made.lake.checkpoint("refine"), "commits").glob("[0-9]*"), key=lambda f: int(f.name)
+    )
     commits[-1].unlink()
     (commits[-1].parent / f".{commits[-1].name}.crc").unlink(missing_ok=True)
     assert made.run(("refine",))["refine"].batches == 1
@@ -133,23 +135,30 @@ def test_a_new_checkpoint_reads_everything_again_and_changes_nothing(refined, tm
         shutil.rmtree(made.lake.checkpoint(pipeline))
     made.run(JOBS)
     assert (made.rows("silver.telemetry"), made.rows("silver.quarantine")) == before
-    assert made.lake.read("bronze.telemetry").count() == sum(
-        row["rows_in"] for row in made.rows("ops.batch") if row["pipeline"] == "refine"
-    ) / 2
+    assert (
+        made.lake.read("bronze.telemetry").count()
+        == sum(row["rows_in"] for row in made.rows("ops.batch") if row["pipeline"] == "refine") / 2
+    )
 
 
-@pytest.mark.xfail(strict=True, reason="an impossible time of the hub stops the batch for good", raises=Exception)
-@pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "20260-03-02T06:00:00Z"])
-def test_an_impossible_time_of_the_hub_is_refused_and_stops_nothing(made_lake, pack, landing_line, at, tmp_path):
+@pytest.mark.xfail(
+    strict=True, reason="an impossible time of the hub stops the batch for good", raises=Exception
+)
+def test_an_impossible_time_of_the_hub_is_refused_and_stops_nothing(made_lake, pack, landing_line, tmp_path):
     made = made_lake(tmp_path, [pack])
     good = landing_line(pack.messages[0])
-    bad = good.replace("2026-03-02T06:02:02+00:00", at)
-    assert bad != good
-    counts = made.deliver([good, bad], JOBS)["refine"].counts
-    assert (counts.rows_in, counts.rows_refused) == (2, 1)
+    bad = [
+        good.replace("2026-03-02T06:02:02+00:00", at)
+        for at in ("0001-01-01T00:00:00Z", "20260-03-02T06:00:00Z")
+    ]
+    assert good not in bad
+    counts = made.deliver([good, *bad], JOBS)["refine"].counts
+    assert (counts.rows_in, counts.rows_refused) == (3, 2)
 
 
-def test_quarantined_messages_go_in_once_the_reference_data_is_mended(made_lake, pack, landing_line, tmp_path):
+def test_quarantined_messages_go_in_once_the_reference_data_is_mended(
+    made_lake, pack, landing_line, tmp_path
+):
     from battery_lake.lake.write import upsert
     from battery_lake.pipelines.replay import replay_quarantine
 

@@ -1,5 +1,7 @@
 """Running a stream: what stops it is said in words, and what was not committed comes again."""
 
+# ruff: noqa: DTZ001 - Spark hands over UTC without a zone
+
 import pytest
 from pyspark.sql import functions as F
 
@@ -67,7 +69,9 @@ def test_a_fault_within_spark_surfaces_with_its_cause(run):
     assert "the cell exploded" in caught.value.why
 
 
-@pytest.mark.xfail(strict=True, reason="Spark's fault within a task comes as py4j's error, which is not looked into")
+@pytest.mark.xfail(
+    strict=True, reason="Spark's fault within a task comes as py4j's error, which is not looked into"
+)
 def test_a_null_that_a_batch_would_write_surfaces_as_a_broken_contract(run):
     def batch(lake, frame, _batch_id):
         nulls = F.when(F.col("sequence_number") > 7, F.lit("h"))  # null for the one row there is

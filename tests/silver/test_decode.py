@@ -1,5 +1,7 @@
 """Decoding: objects and arrays of messages, and no body that is lost or stops the rest."""
 
+# ruff: noqa: DTZ001 - Spark hands over UTC without a zone
+
 import datetime as dt
 import json
 
@@ -21,7 +23,10 @@ def test_an_array_body_is_as_many_messages_each_judged_alone(check, message):
     kept = {(row.message_index, row.sequence) for row in valid(messages).collect()}
     assert kept == {(0, 1), (3, 3)}
     rows = refused(messages, RuleParams(), AT).collect()
-    assert {(row.message_index, row.reasons[0].code) for row in rows} == {(1, "unknown_pack"), (2, "undecodable")}
+    assert {(row.message_index, row.reasons[0].code) for row in rows} == {
+        (1, "unknown_pack"),
+        (2, "undecodable"),
+    }
     assert {bytes(row.body) for row in rows} == {body.encode()}
 
 
@@ -41,7 +46,20 @@ def test_fields_are_read_as_their_types(check, message):
 JUNK = st.one_of(
     st.binary(max_size=12),
     st.text(max_size=12),
-    st.sampled_from(["[", "[1", "[null]", '"{}"', "{", "}", "[[]]", "NaN", "\ufeff{}", '["a"]', "[" * 1500, "1e999"]),
+    st.sampled_from([
+        "[",
+        "[1",
+        "[null]",
+        '"{}"',
+        "{",
+        "}",
+        "[[]]",
+        "NaN",
+        "\ufeff{}",
+        '["a"]',
+        "[" * 1500,
+        "1e999",
+    ]),
 )
 VALUES = st.one_of(
     st.none(),
@@ -51,11 +69,18 @@ VALUES = st.one_of(
     st.text(max_size=6),
     st.lists(st.one_of(st.none(), st.floats(), st.integers(), st.text(max_size=2)), max_size=4),
     st.dictionaries(st.text(max_size=2), st.integers(), max_size=2),
-    st.sampled_from(["P1", "2026-01-10T00:00:00Z", "1582-10-10", "0000-00-00", "24:00", "2026-01-10T25:00:00Z"]),
+    st.sampled_from([
+        "P1",
+        "2026-01-10T00:00:00Z",
+        "1582-10-10",
+        "0000-00-00",
+        "24:00",
+        "2026-01-10T25:00:00Z",
+    ]),
 )
 FIELDS = [
-    "pack_id", "measured_at", "sequence", "state", "current_a", "pack_voltage_v", "soc_pct", "cell_voltages_v",
-    "temperatures_c", "odometer_km", "latitude", "longitude", "more",
+    "pack_id", "measured_at", "sequence", "state", "current_a", "pack_voltage_v", "soc_pct",
+    "cell_voltages_v", "temperatures_c", "odometer_km", "latitude", "longitude", "more",
 ]  # fmt: skip
 # A version that is missing or null has its own test in test_rules.
 VERSION = st.one_of(st.just(1), VALUES.map(lambda value: 2 if value is None else value))
@@ -86,7 +111,9 @@ def test_whatever_comes_is_either_valid_or_refused(check, message):
         places = ("sequence_number", "message_index")
         rows = [
             *valid(checked).selectExpr(*places, "flags AS said", "true AS kept").collect(),
-            *refused(checked, RuleParams(), AT).selectExpr(*places, "reasons.code AS said", "false AS kept").collect(),
+            *refused(checked, RuleParams(), AT)
+            .selectExpr(*places, "reasons.code AS said", "false AS kept")
+            .collect(),
         ]
         found = [(row.sequence_number, row.message_index) for row in rows]
         assert len(set(found)) == len(found)  # never both

@@ -1,5 +1,7 @@
 """Messages with one key: the choice depends on the messages alone, never on the order of arrival."""
 
+# ruff: noqa: DTZ001 - Spark hands over UTC without a zone
+
 import datetime as dt
 import itertools
 

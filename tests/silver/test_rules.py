@@ -1,5 +1,7 @@
 """Rules: every reason to refuse a message, every signal that is blanked, and nothing in between."""
 
+# ruff: noqa: DTZ001 - Spark hands over UTC without a zone
+
 import datetime as dt
 
 import pytest
@@ -88,7 +90,9 @@ def test_codes_are_told_apart_and_explained():
     assert all(rule.meaning.endswith(".") for rule in rules)
 
 
-@pytest.mark.xfail(strict=True, reason="the detail of unknown_schema casts 'none' to a number", raises=Exception)
+@pytest.mark.xfail(
+    strict=True, reason="the detail of unknown_schema casts 'none' to a number", raises=Exception
+)
 def test_a_message_without_a_schema_version_is_refused(check, message):
     messages = check([message(schema_version=...), "{}"])
     rows = refused(messages, RuleParams(), AT).orderBy("sequence_number").collect()

@@ -1,5 +1,7 @@
 """Landing files: every line gets its own number for ever, and its body comes through."""
 
+# ruff: noqa: DTZ001 - Spark hands over UTC without a zone
+
 import base64
 import datetime as dt
 import gzip
@@ -50,7 +52,8 @@ def take(spark, tmp_path):
             spark.conf.set("spark.sql.files.maxPartitionBytes", str(block_bytes))
         try:
             query = (
-                files.stream(spark, settings)
+                files
+                .stream(spark, settings)
                 .writeStream.foreachBatch(look)
                 .option("checkpointLocation", str(tmp_path / "checkpoint"))
                 .trigger(availableNow=True)
@@ -88,7 +91,9 @@ def test_lines_are_numbered_within_their_file_however_spark_cuts_it(take, tmp_pa
     "folder",
     [
         "my data (é)",
-        pytest.param("copy [1]", marks=pytest.mark.xfail(strict=True, reason="the path is read as a pattern")),
+        pytest.param(
+            "copy [1]", marks=pytest.mark.xfail(strict=True, reason="the path is read as a pattern")
+        ),
     ],
 )
 def test_a_file_is_named_below_its_folder_whatever_the_folder_is_called(take, tmp_path, folder):
@@ -154,7 +159,11 @@ def test_a_body_that_is_no_json_comes_as_the_bytes_behind_its_base64(opened):
     assert [bytes(row.body) for row in rows] == [packed, canonical, b"not base64!", b""]
 
 
-OBJECTS = ['{"z":3.87,"a":1,"m":null,"b":[true,2.5],"e":"\u00e9 \u00f8"}', "[1,2.5]", '{"deep":{"er":[{"x":1}]}}']
+OBJECTS = [
+    '{"z":3.87,"a":1,"m":null,"b":[true,2.5],"e":"\u00e9 \u00f8"}',
+    "[1,2.5]",
+    '{"deep":{"er":[{"x":1}]}}',
+]
 EXACT = ['{"v":3.870}', '{"v":1e5}', '{"v":1.0E+2}', '{"z":1, "a":2}', '{"u":"\\u00e9\\/"}', "[1.50,2]"]
 
 

@@ -36,7 +36,12 @@ def test_a_contract_is_complete(contract):
 
 def test_where_a_person_was_is_marked_wherever_it_is_stored():
     marked = {f"{t.name}.{c.name}" for t in TABLES.values() for c in t.columns if c.personal}
-    stored = {f"{t.name}.{c.name}" for t in TABLES.values() for c in t.columns if c.name in {"latitude", "longitude"}}
+    stored = {
+        f"{t.name}.{c.name}"
+        for t in TABLES.values()
+        for c in t.columns
+        if c.name in {"latitude", "longitude"}
+    }
     assert marked == stored
 
 
