@@ -153,10 +153,15 @@ def lines(timed: dict[str, Timed], messages: int, suffix: str) -> list[Line]:
     return [Line.of(f"{name}, {suffix}", messages, known, baseline) for name, known in timed.items()]
 
 
+def warm_up(spark: SparkSession, folder: Path) -> None:
+    """Run everything once on a small fleet, untimed."""
+    small = prepared(spark, folder / "small", FleetSpec(vehicles=1, days=60, seed=2))
+    for lake, name in ((small, "warm"), (spoilt(small, folder / "small-bad")[0], "warm-bad")):
+        Rounds(lake, folder / name).run(1)
+
+
 def measured(spark: SparkSession, folder: Path, spec: FleetSpec, rounds: int) -> Result:
     """Run all rounds, on clean messages and on those with 1 % to refuse."""
-    small = prepared(spark, folder / "small", FleetSpec(vehicles=1, days=min(spec.days, 60), seed=2))
-    Rounds(small, folder / "warm").run(1)
     clean = prepared(spark, folder / "clean", spec)
     bad, refused = spoilt(clean, folder / "bad")
     messages = clean.read("bronze.telemetry").count()
@@ -184,6 +189,8 @@ def main() -> None:
         rounds=(3, "repetitions"),
     )
     with temporary_spark() as (spark, folder):
+        if not chosen.cold:
+            warm_up(spark, folder)
         result = measured(spark, folder, FleetSpec(vehicles=chosen.vehicles, days=chosen.days), chosen.rounds)
     publish(result, chosen.json)
 

@@ -185,16 +185,20 @@ def agreement(spark: SparkSession, folder: Path) -> str:
     return f"{expected:,} rows of {len(NUMBERS)} numbers, largest relative difference {worst:.1g}"
 
 
+def warm_up(spark: SparkSession, folder: Path) -> None:
+    """Run both ways once on two packs, untimed."""
+    small = Inputs.of(spark, write_evidence(folder / "evidence", 2, 20))
+    product(Lake(spark, settings_at(folder / "home")), small, folder / "out")
+    textbook(long_format(small, CELLS, folder / "long"), folder / "out")
+
+
 def measured(spark: SparkSession, folder: Path, packs: int, days: int, cells: int, rounds: int) -> Result:
     """Run all rounds."""
     lake = Lake(spark, settings_at(folder / "home"))
     inputs = Inputs.of(spark, write_evidence(folder / "evidence", packs, days))
     long = long_format(inputs, min(cells, packs * CELLS), folder / "long")
     textbook_cells = long.select("cell_id").distinct().count()
-    small = Inputs.of(spark, write_evidence(folder / "small", 2, min(days, 10)))
     out = folder / "out"
-    product(lake, small, out)
-    textbook(long_format(small, CELLS, folder / "small-long"), out)
     sides: dict[str, Callable[[], Callable[[], None]]] = {
         "health step": lambda: partial(product, lake, inputs, out),
         "textbook": lambda: partial(textbook, long, out),
@@ -227,6 +231,8 @@ def main() -> None:
         rounds=(3, "repetitions"),
     )
     with temporary_spark() as (spark, folder):
+        if not chosen.cold:
+            warm_up(spark, folder / "warm")
         result = measured(spark, folder, chosen.vehicles, chosen.days, chosen.textbook_cells, chosen.rounds)
     publish(result, chosen.json)
 

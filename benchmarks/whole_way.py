@@ -97,11 +97,15 @@ def fleet_at(spark: SparkSession, folder: Path, spec: FleetSpec) -> Ways:
     return Ways(spark, folder / "fleet", folder, messages)
 
 
-def measured(spark: SparkSession, folder: Path, spec: FleetSpec, rounds: int) -> Result:
-    """Run all rounds."""
-    warm = fleet_at(spark, folder / "warm", FleetSpec(vehicles=1, days=min(spec.days, 30), seed=2))
+def warm_up(spark: SparkSession, folder: Path) -> None:
+    """Run both ways once on a small fleet, untimed."""
+    warm = fleet_at(spark, folder / "warm", FleetSpec(vehicles=1, days=30, seed=2))
     for way in (warm.product, warm.by_hand):
         way()()
+
+
+def measured(spark: SparkSession, folder: Path, spec: FleetSpec, rounds: int) -> Result:
+    """Run all rounds."""
     ways = fleet_at(spark, folder / "measured", spec)
     timed = interleaved({"battery-lake": ways.product, "by hand": ways.by_hand}, rounds)
     ours, theirs = timed["battery-lake"], timed["by hand"]
@@ -132,6 +136,8 @@ def main() -> None:
         rounds=(2, "repetitions"),
     )
     with temporary_spark() as (spark, folder):
+        if not chosen.cold:
+            warm_up(spark, folder)
         result = measured(spark, folder, FleetSpec(vehicles=chosen.vehicles, days=chosen.days), chosen.rounds)
     publish(result, chosen.json)
 

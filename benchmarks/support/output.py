@@ -102,6 +102,7 @@ def arguments(description: str, **counts: tuple[int, str]) -> argparse.Namespace
         parser.add_argument(
             f"--{name.replace('_', '-')}", type=int, default=default, help=f"{meaning} [{default}]"
         )
+    parser.add_argument("--cold", action="store_true", help="no warm-up: to see that it runs, not how fast")
     parser.add_argument("--json", type=Path, help="also write the result here")
     return parser.parse_args()
 

@@ -30,15 +30,21 @@ def load(tmp_path: Path, run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 REFUSED = {
-    "a missing column": ("pack_id,chemistry,cells_in_series\nP1,NMC,96\n", ["missing: ['rated_capacity_ah']"]),
-    "an unknown column": (PACKS.replace("ocv_curve", "colour") + "P1,NMC,96,50,red\n", ["unknown: ['colour']"]),
+    "a missing column": (
+        "pack_id,chemistry,cells_in_series\nP1,NMC,96\n",
+        ["missing: ['rated_capacity_ah']"],
+    ),
+    "an unknown column": (
+        PACKS.replace("ocv_curve", "colour") + "P1,NMC,96,50,red\n",
+        ["unknown: ['colour']"],
+    ),
     "a wrong type": (PACKS + "P1,NMC,many,50,\n", ["P1: cells_in_series is no int"]),
     "an empty required value": (PACKS + "P1,NMC,,50,\n", ["P1: cells_in_series is empty"]),
     "an unknown chemistry": (PACKS + "P1,LTO,96,50,\n", ["P1: chemistry is none of", "NMC"]),
     "a value that cannot be": (PACKS + "P1,NMC,96,-5,\n", ["P1: rated_capacity_ah is not above 0"]),
     "a key that stands twice": (GOOD + "P1,NMC,96,51,\n", ["names a key twice", "P1"]),
     "an OCV curve that is not there": (PACKS + "P1,NMC,96,50,mine\n", ["OCV curve mine is not there"]),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("packs", "said"), REFUSED.values(), ids=REFUSED)

@@ -89,12 +89,7 @@ def in_parts(made_lake, packs, lines, tmp_path_factory):
     "name",
     [
         *GOLD[:-1],
-        pytest.param(
-            "gold.vehicle_status",
-            marks=pytest.mark.xfail(
-                strict=True, reason="a last session after the days that changed is not found"
-            ),
-        ),
+        "gold.vehicle_status",
     ],
 )
 def test_any_split_into_batches_in_any_order_gives_the_same_gold(at_once, in_parts, name):

@@ -141,9 +141,6 @@ def test_a_new_checkpoint_reads_everything_again_and_changes_nothing(refined, tm
     )
 
 
-@pytest.mark.xfail(
-    strict=True, reason="an impossible time of the hub stops the batch for good", raises=Exception
-)
 def test_an_impossible_time_of_the_hub_is_refused_and_stops_nothing(made_lake, pack, landing_line, tmp_path):
     made = made_lake(tmp_path, [pack])
     good = landing_line(pack.messages[0])

@@ -91,9 +91,7 @@ def test_lines_are_numbered_within_their_file_however_spark_cuts_it(take, tmp_pa
     "folder",
     [
         "my data (é)",
-        pytest.param(
-            "copy [1]", marks=pytest.mark.xfail(strict=True, reason="the path is read as a pattern")
-        ),
+        "copy [1]",
     ],
 )
 def test_a_file_is_named_below_its_folder_whatever_the_folder_is_called(take, tmp_path, folder):

@@ -6,10 +6,20 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from battery_lake.tables.bronze import PLAUSIBLE_TIMES
+
 if TYPE_CHECKING:
     import datetime as dt
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+
+def plausible_time() -> Column:
+    """Return when the hub took a message; null where no hub's clock shows such a time."""
+    return F.when(
+        F.col("enqueued_at").between(*(F.lit(t).cast("timestamp") for t in PLAUSIBLE_TIMES)),
+        F.col("enqueued_at"),
+    )
 
 
 def telemetry(envelope: DataFrame, ingested_at: dt.datetime) -> DataFrame:

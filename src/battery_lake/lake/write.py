@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-
-from pyspark.errors import PySparkException
 
 from battery_lake.errors import ContractError
 from battery_lake.lake.conform import NULL_KEY, conform
@@ -121,20 +120,17 @@ def contract_faults(contract: Table) -> Iterator[None]:
     ------
     ContractError
         A required column is null.
-    PySparkException
-        Any other fault, as it came.
     """
     try:
         yield
-    except PySparkException as fault:
+    except Exception as fault:  # Spark's own or py4j's: what counts is the text that conform() gave it
         text = str(fault)
         if NULL_KEY not in text and "NOT_NULL_CONSTRAINT" not in text:
             raise
-        at = text.find(NULL_KEY)
-        column = text[at + len(NULL_KEY) :].split(maxsplit=1)[0] if at >= 0 else contract.name
+        found = re.search(rf"{re.escape(NULL_KEY)} (\w+\.\w+\.\w+)", text)
         raise ContractError(
             f"rows for {contract.name} were refused",
-            why=f"null in {column}",
+            why=f"null in {found[1] if found else contract.name}",
             remedy="the transform must fill it",
         ) from fault
 

@@ -30,7 +30,7 @@ def fleet_batch(lake: Lake, changed: DataFrame) -> Counts:
     if span.low is None:
         return Counts()
     written = _packs(lake, touched, span.low, span.high)
-    _vehicles(lake, touched.select("pack_id").distinct(), span.low, span.high)
+    _vehicles(lake, touched.select("pack_id").distinct(), span.low)
     _fleet(lake, touched, span.low, span.high + dt.timedelta(days=FRESH_DAYS))
     return Counts(rows_in=written, rows_kept=written)
 
@@ -62,10 +62,15 @@ def _sessions_of(lake: Lake, low: dt.date, high: dt.date) -> DataFrame:
     return lake.read("gold.session").where(days)
 
 
-def _vehicles(lake: Lake, packs: DataFrame, low: dt.date, high: dt.date) -> None:
-    """A vehicle's newest session is among those that changed, or its row is newer and stays."""
+def _vehicles(lake: Lake, packs: DataFrame, low: dt.date) -> None:
+    """A vehicle's newest session is no older than the changes, or its row is newer and stays."""
     mine = F.broadcast(packs)
-    sessions = _sessions_of(lake, low, high).join(mine, on="pack_id", how="left_semi")
+    sessions = (
+        lake
+        .read("gold.session")
+        .where(f"started_at >= DATE'{low}'")
+        .join(mine, on="pack_id", how="left_semi")
+    )
     health = lake.read("gold.pack_health").join(mine, on="pack_id", how="left_semi")
     rows = vehicle_status(sessions, health)
     upsert(lake, "gold.vehicle_status", rows, only_if="s.last_seen_at >= t.last_seen_at")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
-from battery_lake.bronze.telemetry import telemetry
+from battery_lake.bronze.telemetry import plausible_time, telemetry
 from battery_lake.clock import utc_now
 from battery_lake.lake.sql import quoted
 from battery_lake.lake.write import insert_missing
@@ -33,7 +33,7 @@ def _batch(lake: Lake, lines: DataFrame, batch_id: int) -> Counts:
     insert_missing(
         lake,
         "bronze.telemetry",
-        rows.observe(taken, F.count(F.lit(1)).alias("rows"), F.max("enqueued_at").alias("newest")),
+        rows.observe(taken, F.count(F.lit(1)).alias("rows"), F.max(plausible_time()).alias("newest")),
         within=f"t.hub = {quoted(lake.settings.source.hub)} AND t.partition_id IN ({names})",
     )
     count = int(taken.get["rows"])

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
+from battery_lake.bronze.telemetry import plausible_time
 from battery_lake.clock import utc_now
 from battery_lake.lake.changes import Span
 from battery_lake.lake.write import insert_missing
@@ -41,7 +42,7 @@ def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
         seen,
         F.count(F.lit(1)).alias("rows"),
         F.count_if("refused").alias("refused"),
-        F.max("enqueued_at").alias("newest"),
+        F.max(plausible_time()).alias("newest"),
     )
     rows = first_of_key(valid(counted).where(window.holds("measured_at")))
     inserted = insert_missing(
@@ -71,7 +72,8 @@ def rule_params(lake: Lake) -> RuleParams:
 
 def _expected(bronze: DataFrame, params: RuleParams) -> Span:
     """The window comes from the hub's clock, in bronze's own statistics: no body is read."""
-    span = bronze.agg(F.min("enqueued_at").alias("low"), F.max("enqueued_at").alias("high")).collect()[0]
+    taken = plausible_time()
+    span = bronze.agg(F.min(taken).alias("low"), F.max(taken).alias("high")).collect()[0]
     low = span.low or dt.datetime(2000, 1, 1)  # noqa: DTZ001  Spark hands over UTC without a zone
     high = span.high or low
     return Span(low - HUB_RETENTION, high + dt.timedelta(seconds=params.clock_skew_s))

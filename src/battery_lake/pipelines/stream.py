@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import StreamingQueryException
@@ -113,9 +114,17 @@ def _in_words(pipeline: str, fault: Exception) -> BatteryLakeError:
     """What stopped the stream: our own error as it is, anything else in one line."""
     if isinstance(fault, BatteryLakeError):
         return fault
-    first_line = next((line for line in str(fault).splitlines() if line.strip()), "")
     return BatteryLakeError(
         f"{pipeline} stopped",
-        why=f"{type(fault).__name__}: {first_line[:500]}",
+        why=f"{type(fault).__name__}: {_telling_line(str(fault))[:500]}",
         remedy="run it again: it goes on from the last committed batch; --debug shows the trace",
     )
+
+
+def _telling_line(text: str) -> str:
+    """The line that names the cause: Spark's innermost [ERROR_CLASS], else the first."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    classed = [
+        line for line in lines if re.search(r"\[[A-Z][A-Z0-9_.]+\] ", line) and "STREAM_FAILED" not in line
+    ]
+    return (classed or lines or [""])[-1 if classed else 0]

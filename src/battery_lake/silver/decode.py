@@ -41,8 +41,10 @@ def decode(bronze: DataFrame) -> DataFrame:
     elements = F.coalesce(F.when(is_array, F.from_json(text, "ARRAY<STRING>")), F.array(text))
     messages = bronze.select(
         *ORIGIN_NAMES, "enqueued_at", "device_id", "body", "content_encoding",
-        F.posexplode(elements).alias("message_index", "text"),
+        F.posexplode_outer(elements).alias("place", "text"),
     )  # fmt: skip
+    # An empty array holds no message: it stays one row, which the rules refuse.
+    messages = messages.withColumn("message_index", F.coalesce("place", F.lit(0)))
     options = {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE"}
     parsed = F.from_json("text", f"{CANONICAL_V1}, {CORRUPT} STRING", options)
     is_object = F.coalesce(F.substring(F.ltrim("text"), 1, 1) == "{", F.lit(False))

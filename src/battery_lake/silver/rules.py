@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from pyspark.sql import functions as F
 
 from battery_lake.silver.decode import CORRUPT
+from battery_lake.tables.bronze import PLAUSIBLE_TIMES
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -20,6 +21,11 @@ CELL_VOLTAGE_V: Final = (0.5, 5.0)
 TEMPERATURE_C: Final = (-39.5, 150.0)
 CURRENT_A: Final = 5_000.0
 EARLIEST: Final = "2000-01-01"
+PACK_VOLTAGE_V: Final = 5_000.0
+ODOMETER_KM: Final = 10_000_000.0
+
+SHOWN: Final = "left(make_valid_utf8(text), 80)"
+"""So much of a body stands in a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +61,21 @@ def refusals(params: RuleParams) -> tuple[Rule, ...]:
     """Return the rules that refuse a message; the first that is broken names it, all are listed."""
     readable = f"is_object AND {CORRUPT} IS NULL"
     early = f"measured_at < TIMESTAMP'{EARLIEST}'"
-    late = f"measured_at > enqueued_at + make_dt_interval(0, 0, 0, {params.clock_skew_s})"
+    # In whole microseconds: adding an interval to an extreme time would overflow.
+    late = f"unix_micros(measured_at) > unix_micros(enqueued_at) + {round(params.clock_skew_s * 1e6)}"
+    in_time = "enqueued_at BETWEEN TIMESTAMP'{}' AND TIMESTAMP'{}'".format(*PLAUSIBLE_TIMES)
     encoding = "lower(coalesce(content_encoding, 'utf-8'))"
     return (
         Rule("bad_envelope", "The line is no message of a hub: no device, no body, no time.",
-             "device_id IS NULL OR enqueued_at IS NULL", "'no device or no enqueued time'"),
+             f"device_id IS NULL OR NOT coalesce({in_time}, false)", "'no device or no enqueued time'"),
         Rule("unsupported_encoding", "The body's encoding is not utf-8.",
              f"{encoding} NOT IN ('utf-8', 'utf8')", "content_encoding"),
-        Rule("undecodable", "The body is no JSON object.", "NOT is_object", "left(text, 80)"),
+        Rule("undecodable", "The body is no JSON object.", "NOT is_object", SHOWN),
         Rule("wrong_type", "The JSON is broken, or a field has the wrong type.",
-             f"is_object AND {CORRUPT} IS NOT NULL", "left(text, 80)"),
+             f"is_object AND {CORRUPT} IS NOT NULL", SHOWN),
         Rule("unknown_schema", "The schema version is not known.",
-             f"{readable} AND schema_version IS DISTINCT FROM 1", "coalesce(schema_version, 'none')"),
+             f"{readable} AND schema_version IS DISTINCT FROM 1",
+             "coalesce(cast(schema_version AS string), 'none')"),
         Rule("missing_key", "pack_id, measured_at or sequence is missing.",
              f"{readable} AND (nullif(pack_id, '') IS NULL OR measured_at IS NULL OR sequence IS NULL)",
              "concat_ws(', ', if(nullif(pack_id, '') IS NULL, 'pack_id', null),"
@@ -134,8 +143,8 @@ def blanked() -> dict[str, Column]:
     probes_out = _out_of("temperatures_c", TEMPERATURE_C)
     current_out = f"coalesce(isnan(current_a) OR abs(current_a) > {CURRENT_A}, false)"
     soc_out = "coalesce(isnan(soc_pct) OR soc_pct < 0 OR soc_pct > 100, false)"
-    odometer_out = "coalesce(isnan(odometer_km) OR odometer_km <= 0, false)"
-    voltage_out = "coalesce(isnan(pack_voltage_v) OR pack_voltage_v <= 0, false)"
+    odometer_out = f"coalesce(NOT (odometer_km > 0 AND odometer_km <= {ODOMETER_KM}), false)"
+    voltage_out = f"coalesce(NOT (pack_voltage_v > 0 AND pack_voltage_v <= {PACK_VOLTAGE_V}), false)"
     position_out = "coalesce(NOT (abs(latitude) <= 90 AND abs(longitude) <= 180), false)"
     found = {
         "cell_voltage_range": cells_out,

@@ -34,7 +34,7 @@ def stream(spark: SparkSession, settings: Settings) -> DataFrame:
         .option("recursiveFileLookup", "true")
         .option("pathGlobFilter", "*.json")
         .option("maxFilesPerTrigger", str(settings.source.max_files_per_trigger))
-        .load(folder)
+        .load(re.sub(r"([\[\]{}*?\\])", r"\\\1", folder))  # a name, no pattern
         .select(
             "value",
             F.regexp_replace(path, f"^.*{re.escape(folder.rstrip('/'))}/+", "").alias("file"),

@@ -13,6 +13,9 @@ ORIGIN = (
 )
 """The three columns that name a received message for ever."""
 
+PLAUSIBLE_TIMES = ("2000-01-01", "2200-01-01")
+"""A hub's clock shows no time before or after: such a message is kept in bronze and refused by silver."""
+
 TELEMETRY = Table(
     name="bronze.telemetry",
     grain="A message as received.",
