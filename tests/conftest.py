@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings as hypothesis_settings
+
+# Short sessions: the compiler's last stage costs more than it gains. Processes that tests start inherit it.
+os.environ.setdefault("BATTERY_LAKE_SPARK__JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 # No deadline: how long an example takes says more of the machine than of the code.
 hypothesis_settings.register_profile("suite", deadline=None, derandomize=True)
@@ -28,7 +32,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
 
     home = tmp_path_factory.mktemp("spark")
     settings, _ = load(
-        [f"home={home}", "spark.master=local[2]", "spark.shuffle_partitions=1", "spark.driver_memory=1g"],
+        [
+            f"home={home}",
+            "spark.master=local[2]",
+            "spark.shuffle_partitions=1",
+            "spark.driver_memory=1g",
+            f"spark.java_options={os.environ['BATTERY_LAKE_SPARK__JAVA_OPTIONS']}",
+        ],
         environment={},
     )
     return spark_session(settings)

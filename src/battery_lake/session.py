@@ -90,7 +90,10 @@ def local_conf(settings: Settings, jars: Sequence[Path]) -> dict[str, str]:
         "spark.driver.host": _LOOPBACK,
         "spark.driver.bindAddress": _LOOPBACK,
         "spark.driver.memory": settings.spark.driver_memory,
-        "spark.driver.extraJavaOptions": " ".join(_java_options(scratch)),
+        "spark.driver.extraJavaOptions": " ".join([
+            *_java_options(scratch),
+            settings.spark.java_options,
+        ]).strip(),
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",

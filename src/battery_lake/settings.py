@@ -81,6 +81,7 @@ class SparkSettings(Section):
 
     master: str = Field("local[2]", description="Spark master of the local session.")
     driver_memory: str = Field("1536m", description="Heap of the local session.")
+    java_options: str = Field("", description="More options for the local session's Java.")
     shuffle_partitions: int = Field(4, ge=1, description="Shuffle partitions of the local session.")
 
 

@@ -144,10 +144,13 @@ def _values(contract: Table) -> list[str]:
 
 
 def _differs(contract: Table) -> str:
-    comparable = [
-        name for name in _values(contract) if not contract.column_by_name[name].type.startswith("map")
-    ]
-    return "NOT (" + " AND ".join(f"t.`{name}` <=> s.`{name}`" for name in comparable or contract.key) + ")"
+    same = []
+    for name in _values(contract) or contract.key:
+        # SQL compares no maps; their entries in order it does.
+        is_map = contract.column_by_name[name].type.startswith("map")
+        shape = "sort_array(map_entries({0}.`{1}`))" if is_map else "{0}.`{1}`"
+        same.append(f"{shape.format('t', name)} <=> {shape.format('s', name)}")
+    return f"NOT ({' AND '.join(same)})"
 
 
 def _assignments(contract: Table) -> str:

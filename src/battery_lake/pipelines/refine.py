@@ -37,7 +37,7 @@ def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
     params = rule_params(lake)
     messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
     window = _expected(bronze, params)
-    seen, fresh = Observation(), Observation()
+    seen = Observation()
     counted = messages.observe(
         seen,
         F.count(F.lit(1)).alias("rows"),
@@ -45,12 +45,7 @@ def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
         F.max(plausible_time()).alias("newest"),
     )
     rows = first_of_key(valid(counted).where(window.holds("measured_at")))
-    inserted = insert_missing(
-        lake,
-        "silver.telemetry",
-        rows.observe(fresh, F.count(F.lit(1)).alias("rows")),
-        within=window.holds("t.measured_at"),
-    )
+    inserted = insert_missing(lake, "silver.telemetry", rows, within=window.holds("t.measured_at"))
     row_count, refused_count = int(seen.get["rows"]), int(seen.get["refused"])
     if refused_count:
         insert_missing(lake, "silver.quarantine", refused(messages, params, utc_now()))
