@@ -158,6 +158,6 @@ def _machine() -> str:
     """Where and when, so that figures can be told apart."""
     load_1, load_5, _ = os.getloadavg()
     return (
-        f"battery-lake {battery_lake.__version__}, {os.cpu_count()} cores, load {load_1:.1f} (1 min)"
+        f"battery_lake {battery_lake.__version__}, {os.cpu_count()} cores, load {load_1:.1f} (1 min)"
         f" {load_5:.1f} (5 min), {utc_now():%Y-%m-%d}"
     )

@@ -32,7 +32,13 @@ def cell_id() -> Column:
     module_size = F.coalesce("cells_per_module", "cells_in_series")
     module = F.floor(F.col("series_index") / module_size) + 1
     within = F.col("series_index") % module_size + 1
-    return F.format_string("%s/%02d/%02d", "pack_id", module, within)
+    return F.concat_ws("/", "pack_id", _two_digits(module), _two_digits(within))
+
+
+def _two_digits(number: Column) -> Column:
+    """Return the number with two digits at least, without format_string, which is slow."""
+    text = number.cast("string")
+    return F.lpad(text, F.greatest(F.length(text), F.lit(2)), F.lit("0"))
 
 
 def cell_health(days: DataFrame, packs: DataFrame) -> DataFrame:

@@ -45,27 +45,32 @@ def ensure(lake: Lake, names: Iterable[str]) -> None:
     for name in names:
         contract = table(name)
         identifier = lake.identifier(name)
-        if not exists(lake, name):
+        stored = _stored(lake, name)
+        if stored is None:
             if lake.settings.lake.catalog:
                 lake.spark.sql(
                     f"CREATE SCHEMA IF NOT EXISTS `{lake.settings.lake.catalog}`.`{contract.layer}`"
                 )
             lake.spark.sql(ddl(contract, identifier))
             continue
-        _migrate(lake, contract, identifier)
+        _migrate(lake, contract, stored)
 
 
 def exists(lake: Lake, name: str) -> bool:
     """Return whether the table has been created."""
+    return _stored(lake, name) is not None
+
+
+def _stored(lake: Lake, name: str) -> dict[str, str] | None:
+    """The columns of a table with their types, from its log; None where it has not been created."""
     try:
-        lake.spark.read.table(lake.identifier(name)).schema  # noqa: B018  asks the log, reads no data
+        schema = lake.read(name).schema
     except AnalysisException:
-        return False
-    return True
+        return None
+    return {field.name: field.dataType.simpleString() for field in schema}
 
 
-def _migrate(lake: Lake, contract: Table, identifier: str) -> None:
-    stored = {field.name: field.dataType.simpleString() for field in lake.spark.read.table(identifier).schema}
+def _migrate(lake: Lake, contract: Table, stored: dict[str, str]) -> None:
     declared = {column.name: column.type for column in contract.columns}
     problems = [f"{name} is stored but not declared" for name in stored if name not in declared]
     problems += [
@@ -82,9 +87,8 @@ def _migrate(lake: Lake, contract: Table, identifier: str) -> None:
             remedy="only new nullable columns can be added in place: copy the table, or start a new home",
         )
     if added:
-        lake.spark.sql(
-            f"ALTER TABLE {identifier} ADD COLUMNS ({', '.join(_column(column) for column in added)})"
-        )
+        listed = ", ".join(_column(column) for column in added)
+        lake.spark.sql(f"ALTER TABLE {lake.identifier(contract.name)} ADD COLUMNS ({listed})")
 
 
 def _column(column: Column) -> str:

@@ -106,6 +106,27 @@ def delete(lake: Lake, name: str, keys: DataFrame) -> int:
     return _merged(lake, statement, keys.select(*contract.key).distinct(), contract)["num_affected_rows"]
 
 
+def append_once(lake: Lake, name: str, rows: DataFrame, *, writer: str, number: int) -> None:
+    """Append rows unless this writer has appended under this number, or a higher one, before.
+
+    Delta keeps a writer's last number in the table's own log: no look at the rows is needed, so this is
+    much cheaper than a MERGE.
+
+    Raises
+    ------
+    ContractError
+        The rows do not fit the contract.
+    """
+    contract = table(name)
+    frame = conform(rows, contract).write.format("delta").mode("append")
+    frame = frame.option("txnAppId", writer).option("txnVersion", number)
+    with contract_faults(contract):
+        if lake.settings.lake.catalog:
+            frame.saveAsTable(lake.identifier(name))
+        else:
+            frame.save(lake.path(name))
+
+
 def _merged(lake: Lake, statement: str, rows: DataFrame, contract: Table) -> dict[str, int]:
     """Run a MERGE; what it says that it did."""
     with contract_faults(contract):

@@ -15,6 +15,7 @@ from battery_lake.lake.write import insert_missing
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.settle import settle
 from battery_lake.pipelines.stream import run_available
+from battery_lake.silver.decode import READ_COLUMNS
 from battery_lake.silver.quarantine import refused
 from battery_lake.silver.rules import RuleParams
 from battery_lake.silver.telemetry import checked, first_of_key, valid
@@ -81,7 +82,8 @@ def _batch(lake: Lake, bronze: DataFrame, batch_id: int) -> Counts:
 
 def _run(lake: Lake, progress: Progress) -> RunResult:
     source = lake.stream("bronze.telemetry", maxBytesPerTrigger=lake.settings.refine.max_bytes_per_trigger)
-    return run_available(lake, "refine", source, _batch, progress)
+    # Inside a batch Spark prunes no columns of the stream any more.
+    return run_available(lake, "refine", source.select(*READ_COLUMNS), _batch, progress)
 
 
 REFINE = Pipeline(

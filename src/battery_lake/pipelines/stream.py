@@ -11,7 +11,7 @@ import battery_lake
 from battery_lake.clock import monotonic_s, utc_now
 from battery_lake.errors import BatteryLakeError, DataLossError
 from battery_lake.lake.access import Lake
-from battery_lake.lake.write import upsert
+from battery_lake.lake.write import append_once
 from battery_lake.log import logger
 from battery_lake.pipelines.model import Counts, Progress, RunResult
 from battery_lake.tables.ops import BATCH
@@ -95,9 +95,13 @@ def _balance(pipeline: str, batch_id: int, counts: Counts) -> None:
 
 
 def _account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: float) -> None:
+    """Say once what a batch did; one that runs again keeps the account of its first run."""
+    pipeline, generation, batch_id = key
     now = utc_now().replace(tzinfo=None)  # Spark's timestamps are UTC without a zone here
-    row: dict[str, Any] = dict(zip(("pipeline", "generation", "batch_id"), key, strict=True))
-    row |= {
+    row: dict[str, Any] = {
+        "pipeline": pipeline,
+        "generation": generation,
+        "batch_id": batch_id,
         "rows_in": counts.rows_in,
         "rows_kept": counts.rows_kept,
         "rows_refused": counts.rows_refused,
@@ -107,7 +111,8 @@ def _account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: flo
         "version": battery_lake.__version__,
         "finished_at": now,
     }
-    upsert(lake, "ops.batch", lake.spark.createDataFrame([row], BATCH.fields))
+    rows = lake.spark.createDataFrame([row], BATCH.fields)
+    append_once(lake, "ops.batch", rows, writer=f"{pipeline}/{generation}", number=batch_id)
 
 
 def _in_words(pipeline: str, fault: Exception) -> BatteryLakeError:

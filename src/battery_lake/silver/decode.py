@@ -24,6 +24,8 @@ CANONICAL_V1: Final = (
 
 CORRUPT: Final = "_corrupt"
 ORIGIN_NAMES: Final = tuple(column.name for column in ORIGIN)
+READ_COLUMNS: Final = (*ORIGIN_NAMES, "enqueued_at", "device_id", "body", "content_encoding")
+"""What silver takes from bronze."""
 
 
 def decode(bronze: DataFrame) -> DataFrame:
@@ -39,16 +41,12 @@ def decode(bronze: DataFrame) -> DataFrame:
     text = F.col("body").cast("string")
     is_array = F.substring(F.ltrim(text), 1, 1) == "["
     elements = F.coalesce(F.when(is_array, F.from_json(text, "ARRAY<STRING>")), F.array(text))
-    messages = bronze.select(
-        *ORIGIN_NAMES, "enqueued_at", "device_id", "body", "content_encoding",
-        F.posexplode_outer(elements).alias("place", "text"),
-    )  # fmt: skip
+    messages = bronze.select(*READ_COLUMNS, F.posexplode_outer(elements).alias("place", "text"))
     # An empty array holds no message: it stays one row, which the rules refuse.
     messages = messages.withColumn("message_index", F.coalesce("place", F.lit(0)))
     options = {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIVE"}
     parsed = F.from_json("text", f"{CANONICAL_V1}, {CORRUPT} STRING", options)
     is_object = F.coalesce(F.substring(F.ltrim("text"), 1, 1) == "{", F.lit(False))
     return messages.withColumn("m", parsed).select(
-        *ORIGIN_NAMES, "message_index", "enqueued_at", "device_id", "body", "content_encoding", "text",
-        is_object.alias("is_object"), "m.*",
-    )  # fmt: skip
+        *READ_COLUMNS, "message_index", "text", is_object.alias("is_object"), "m.*"
+    )
