@@ -25,8 +25,9 @@ help: ## list these targets
 demo: $(INSTALLED) ## simulate a fleet, run the whole lakehouse on it, write the report
 	@$(BIN)/battery-lake demo $(if $(DATA),--data $(DATA)) $(ARGS)
 
+# Two Sparks side by side: one alone keeps no more than one core busy on tests' small data.
 test: $(VENV)/.dev ## run the tests
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 lint: $(VENV)/.dev ## check style, types, layers and declared dependencies
 	$(BIN)/ruff check .

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-# Short sessions: the compiler's last stage costs more than it gains. Processes that tests start inherit it.
+# For the short processes that tests start: the compiler's last stage costs more than it gains there.
 os.environ.setdefault("BATTERY_LAKE_SPARK__JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 # No deadline: how long an example takes says more of the machine than of the code.
 hypothesis_settings.register_profile("suite", deadline=None, derandomize=True)
 hypothesis_settings.load_profile("suite")
+
+LONG = ("proof", "benchmarks", "pipelines", "jobs", "cli")
+"""Folders of tests that run whole pipelines."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +25,12 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from battery_lake.lake.access import Lake
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long ones first, so that no worker is left alone with them at the end."""
+    items.sort(key=lambda item: item.path.parent.name not in LONG)
 
 
 @pytest.fixture(scope="session")
@@ -37,7 +46,6 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
             "spark.master=local[2]",
             "spark.shuffle_partitions=1",
             "spark.driver_memory=1g",
-            f"spark.java_options={os.environ['BATTERY_LAKE_SPARK__JAVA_OPTIONS']}",
         ],
         environment={},
     )

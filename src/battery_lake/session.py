@@ -8,7 +8,9 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -139,7 +141,7 @@ def _start(settings: Settings) -> SparkSession:
     if hasattr(time, "tzset"):
         time.tzset()
     try:
-        with _environment(java.home):
+        with _environment(java.home), _own_interrupt():
             return builder.getOrCreate()
     except PySparkRuntimeError as error:
         if error.getCondition() != "JAVA_GATEWAY_EXITED":
@@ -149,6 +151,19 @@ def _start(settings: Settings) -> SparkSession:
             why=f"Java {java.version} of {java.source}, heap {settings.spark.driver_memory}",
             remedy="battery-lake doctor",
         ) from error
+
+
+@contextlib.contextmanager
+def _own_interrupt() -> Iterator[None]:
+    """Keep what the process does on Ctrl-C: Spark's own handler calls Java from within a call to Java."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextlib.contextmanager

@@ -140,6 +140,6 @@ def test_clean_throws_an_earlier_demo_away_and_ctrl_c_ends_with_130(tmp_path: Pa
 def test_ctrl_c_while_spark_works_ends_with_130_and_leaves_no_process(tmp_path: Path) -> None:
     with started(tmp_path / "home", *SMALL) as process:
         code, said = interrupted_at("ingest (1 of 6)", process)
-        assert code == 130
+        assert code == 130, said
         assert "interrupted" in said
         assert "Traceback" not in said

@@ -1,5 +1,7 @@
 """Bronze to silver: each message once, whatever the order and however often it comes."""
 
+import itertools
+import json
 import random
 import shutil
 from pathlib import Path
@@ -84,6 +86,28 @@ def test_the_others_are_in_quarantine_with_their_bytes_whatever_the_order(refine
     assert all(row["body"] for row in quarantined["together"])
     assert quarantined["in order"] == quarantined["together"]
     assert quarantined["reversed"] == quarantined["together"]
+
+
+def test_in_all_24_orders_only_what_differs_from_the_first_taken_is_in_quarantine(
+    made_lake, pack, landing_line, tmp_path
+):
+    """Two messages under one key and a copy of each, batch by batch; every key comes in another order."""
+    first, first_again, other, other_again = (1.0, 2.0), (7.0, 2.0), (5.0, 3.0), (9.0, 3.0)
+    orders = list(itertools.permutations((first, first_again, other, other_again)))
+    made = made_lake(tmp_path, [pack])
+    for batch in zip(*orders, strict=True):
+        made.deliver(
+            [
+                landing_line({**pack.messages[0], "sequence": key, "soc_pct": soc}, delay_s=delay_s)
+                for key, (delay_s, soc) in enumerate(batch)
+            ],
+            JOBS,
+        )
+    silver = {row["sequence"]: row["soc_pct"] for row in made.rows("silver.telemetry")}
+    assert silver == dict.fromkeys(range(len(orders)), 2.0)
+    quarantined = [json.loads(row["body"]) for row in made.rows("silver.quarantine")]
+    expected = [(key, 3.0) for key in range(len(orders)) for _ in (other, other_again)]
+    assert sorted((body["sequence"], body["soc_pct"]) for body in quarantined) == expected
 
 
 def test_every_message_is_accounted_for(refined, two_files):

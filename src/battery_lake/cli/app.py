@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
+from typing import TYPE_CHECKING
 
 import typer
 
 from battery_lake.cli import demo, look, run
 from battery_lake.cli.base import app
 from battery_lake.errors import BatteryLakeError
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
@@ -20,16 +26,15 @@ COMMANDS = (demo, look, run)
 def main() -> None:
     """Run the command line; an error prints what, why and what to do, and sets the exit code."""
     debug = "--debug" in sys.argv
+    signal.signal(signal.SIGINT, _interrupted)
     try:
-        # Typer hands over the code of an early end, 130 after Ctrl-C, instead of raising.
+        # Typer hands over the code of an early end instead of raising.
         code = app(standalone_mode=False) or 0
     except BatteryLakeError as fault:
         if debug:
             raise
         typer.echo(f"error: {fault}", err=True)
         sys.exit(fault.exit_code)
-    except (KeyboardInterrupt, typer.Abort):
-        code = INTERRUPTED
     except Exception as fault:  # the last net: everything foreseen is a BatteryLakeError
         usage = getattr(fault, "show", None)
         if usage is not None:  # click's own: a wrong option, a missing argument
@@ -42,6 +47,13 @@ def main() -> None:
             f"error: {type(fault).__name__}: {first[:500]}\ndo:  --debug shows the whole trace", err=True
         )
         sys.exit(1)
-    if code == INTERRUPTED:
-        typer.echo("interrupted; run the same command again and it goes on", err=True)
     sys.exit(code)
+
+
+def _interrupted(_signal: int, _frame: FrameType | None) -> None:
+    """End at once on Ctrl-C, as kill -9 would: what is written is safe; Java ends with its stdin.
+
+    An exception instead would come up within a call to Java, whose connection does not outlive that.
+    """
+    os.write(sys.stderr.fileno(), b"interrupted; run the same command again and it goes on\n")
+    os._exit(INTERRUPTED)

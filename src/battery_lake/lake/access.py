@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from battery_lake.tables.registry import table
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
     from battery_lake.settings import Settings
 
@@ -53,6 +53,13 @@ class Lake:
     def read(self, name: str) -> DataFrame:
         """Return the table as it is now."""
         return self.spark.read.table(self.identifier(name))
+
+    def save(self, name: str, writer: DataFrameWriter) -> None:
+        """Let a writer write to the table."""
+        if self.settings.lake.catalog:
+            writer.saveAsTable(self.identifier(name))
+        else:
+            writer.save(self.path(name))
 
     def stream(self, name: str, **options: str) -> DataFrame:
         """Return the table's rows, or its changes, as a stream."""

@@ -121,10 +121,7 @@ def append_once(lake: Lake, name: str, rows: DataFrame, *, writer: str, number: 
     frame = conform(rows, contract).write.format("delta").mode("append")
     frame = frame.option("txnAppId", writer).option("txnVersion", number)
     with contract_faults(contract):
-        if lake.settings.lake.catalog:
-            frame.saveAsTable(lake.identifier(name))
-        else:
-            frame.save(lake.path(name))
+        lake.save(name, frame)
 
 
 def _merged(lake: Lake, statement: str, rows: DataFrame, contract: Table) -> dict[str, int]:

@@ -51,7 +51,7 @@ def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
     if refused_count:
         insert_missing(lake, "silver.quarantine", refused(messages, params, utc_now()))
     valid_count = row_count - refused_count
-    odd = settle(lake, messages) if inserted < valid_count else Counts()
+    odd = settle(lake, messages, params) if inserted < valid_count else Counts()
     return Counts(
         rows_in=row_count,
         rows_kept=valid_count - odd.rows_refused - odd.rows_duplicate,

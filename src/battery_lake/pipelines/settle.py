@@ -8,12 +8,12 @@ from pyspark.sql import functions as F
 
 from battery_lake.clock import utc_now
 from battery_lake.lake.changes import Span, overall
-from battery_lake.lake.write import insert_missing, upsert
+from battery_lake.lake.sql import instant
+from battery_lake.lake.write import delete, insert_missing, upsert
 from battery_lake.pipelines.model import Counts
-from battery_lake.silver.decode import decode
 from battery_lake.silver.duplicates import CONFLICT, DUPLICATE, KEPT, verdicts
-from battery_lake.silver.quarantine import conflicting
-from battery_lake.silver.telemetry import PLACE, valid
+from battery_lake.silver.quarantine import CONFLICT_CODE, conflicting
+from battery_lake.silver.telemetry import KEY, PLACE, checked, content_hash, valid
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
+    from battery_lake.silver.rules import RuleParams
 
 CONFLICT_DETAIL = "silver keeps another message with this pack, time and sequence"
 
 
-def settle(lake: Lake, messages: DataFrame) -> Counts:
+def settle(lake: Lake, messages: DataFrame, params: RuleParams) -> Counts:
     """Decide on every valid message of a batch that did not simply go in.
 
     Parameters
@@ -34,6 +35,8 @@ def settle(lake: Lake, messages: DataFrame) -> Counts:
         The tables.
     messages
         The batch, checked.
+    params
+        What it was checked with.
 
     Returns
     -------
@@ -51,7 +54,12 @@ def settle(lake: Lake, messages: DataFrame) -> Counts:
     }
     lost = counts.get((CONFLICT, False), 0)
     # What leaves silver goes to quarantine first: a crash in between repeats both.
-    _quarantine(lake, messages, judged, counts)
+    if lost:
+        losers = judged.where((F.col("verdict") == CONFLICT) & ~F.col("is_stored")).select(*PLACE)
+        rows = messages.join(losers, on=list(PLACE), how="left_semi")
+        insert_missing(lake, "silver.quarantine", conflicting(rows, CONFLICT_DETAIL, utc_now()))
+    if counts.get((CONFLICT, True), 0):
+        _judge_again(lake, judged, span, params)
     if counts.get((KEPT, False), 0):
         winners = judged.where((F.col("verdict") == KEPT) & ~F.col("is_stored")).select(*PLACE)
         upsert(
@@ -79,17 +87,43 @@ def _time_of(arrived: DataFrame) -> Span | None:
     return overall(arrived.select(F.col("measured_at").alias("low"), F.col("measured_at").alias("high")))
 
 
-def _quarantine(
-    lake: Lake, messages: DataFrame, judged: DataFrame, counts: dict[tuple[str, bool], int]
-) -> None:
-    conflicts = judged.where(F.col("verdict") == CONFLICT)
-    if counts.get((CONFLICT, False), 0):
-        losers = conflicts.where("NOT is_stored").select(*PLACE)
-        rows = messages.join(losers, on=list(PLACE), how="left_semi")
-        insert_missing(lake, "silver.quarantine", conflicting(rows, CONFLICT_DETAIL, utc_now()))
-    if counts.get((CONFLICT, True), 0):
-        losers = conflicts.where("is_stored").select(*PLACE)
-        origin = [name for name in PLACE if name != "message_index"]
-        received = lake.read("bronze.telemetry").join(losers.select(*origin), on=origin, how="left_semi")
-        rows = decode(received).join(losers, on=list(PLACE), how="left_semi")
-        insert_missing(lake, "silver.quarantine", conflicting(rows, CONFLICT_DETAIL, utc_now()))
+def _judge_again(lake: Lake, judged: DataFrame, span: Span, params: RuleParams) -> None:
+    """Hold every message ever received against the new one where silver's own has to leave.
+
+    Copies of the one that leaves were duplicates and are conflicts now; copies of the new one were conflicts.
+    Rare: it needs a second message under a used key that the hub took earlier and that comes later.
+    """
+    leaving = judged.where((F.col("verdict") == CONFLICT) & F.col("is_stored")).select(*KEY).distinct()
+    winners = (
+        judged
+        .where(F.col("verdict") == KEPT)
+        .join(leaving, on=list(KEY), how="left_semi")
+        .select(*KEY, F.col("content").alias("kept_content"))
+    )
+    assigned = lake.read("reference.pack_assignment")
+    carriers = assigned.join(leaving, on="pack_id", how="left_semi").select(
+        F.col("vehicle_id").alias("device_id")
+    )
+    # No valid message is further ahead of the hub's clock.
+    taken = span.widened(params.clock_skew_s).low
+    received = (
+        lake
+        .read("bronze.telemetry")
+        .where(f"enqueued_at >= {instant(taken)}")
+        .join(F.broadcast(carriers.distinct()), on="device_id", how="left_semi")
+    )
+    messages = checked(received, lake.read("reference.packs"), assigned, params)
+    told = (
+        valid(messages)
+        .withColumn("content", content_hash())
+        .join(winners, on=list(KEY), how="inner")
+        .select(*PLACE, (F.col("content") == F.col("kept_content")).alias("is_equal"))
+    )
+    losers = messages.join(told.where("NOT is_equal"), on=list(PLACE), how="left_semi")
+    insert_missing(lake, "silver.quarantine", conflicting(losers, CONFLICT_DETAIL, utc_now()))
+    in_conflict = lake.read("silver.quarantine").where(f"exists(reasons, r -> r.code = '{CONFLICT_CODE}')")
+    delete(
+        lake,
+        "silver.quarantine",
+        in_conflict.join(told.where("is_equal"), on=list(PLACE), how="left_semi").select(*PLACE),
+    )

@@ -34,8 +34,9 @@ def verdicts(arrived: DataFrame, stored: DataFrame) -> DataFrame:
     Returns
     -------
     DataFrame
-        Key, place, ``is_stored`` (it is in silver now) and ``verdict``: ``kept`` (it is the one that
-        silver must hold), ``duplicate`` (it says the same), ``conflict`` (it says something else).
+        Key, place, ``content`` (its hash), ``is_stored`` (it is in silver now) and ``verdict``: ``kept``
+        (it is the one that silver must hold), ``duplicate`` (it says the same), ``conflict`` (it says
+        something else).
     """
     narrow: list[Column | str] = [*KEY, *PLACE, "enqueued_at", content_hash().alias("content")]
     new = arrived.select(*narrow)
@@ -56,4 +57,4 @@ def verdicts(arrived: DataFrame, stored: DataFrame) -> DataFrame:
         .when(F.col("content") == F.col("first_content"), DUPLICATE)
         .otherwise(CONFLICT)
     )
-    return ranked.select(*KEY, *PLACE, "is_stored", verdict.alias("verdict"))
+    return ranked.select(*KEY, *PLACE, "content", "is_stored", verdict.alias("verdict"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from pyspark.sql import DataFrame
+
+CONFLICT_CODE: Final = "conflicting_duplicate"
+"""Reason of a valid message that says something else than the one that silver keeps."""
 
 
 def refused(messages: DataFrame, params: RuleParams, refused_at: dt.datetime) -> DataFrame:
@@ -28,7 +31,7 @@ def refused(messages: DataFrame, params: RuleParams, refused_at: dt.datetime) ->
 
 def conflicting(messages: DataFrame, detail: str, refused_at: dt.datetime) -> DataFrame:
     """One row per decoded message that says something else than the message that silver keeps."""
-    reason = F.struct(F.lit("conflicting_duplicate").alias("code"), F.lit(detail).alias("detail"))
+    reason = F.struct(F.lit(CONFLICT_CODE).alias("code"), F.lit(detail).alias("detail"))
     return (
         messages
         .withColumn("reasons", F.array(reason))

@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
     from battery_lake.settings import Settings
 
 ENVELOPE = (
     "EnqueuedTimeUtc STRING, Properties MAP<STRING,STRING>, SystemProperties MAP<STRING,STRING>, Body STRING"
 )
-"""The routing line; Body comes as the exact text of whatever JSON stands there."""
+"""The routing line; Body comes as JSON text, written anew."""
+
+_STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+_FLAT_OBJECT = rf"\{{(?:[^{{}}\"]|{_STRING})*+\}}"
+BEFORE_BODY = (
+    rf'^\s*+\{{\s*+(?:"EnqueuedTimeUtc"\s*+:\s*+{_STRING}\s*+,\s*+'
+    rf'|"(?:System)?Properties"\s*+:\s*+{_FLAT_OBJECT}\s*+,\s*+)*+"Body"\s*+:\s*+'
+)
+"""Java pattern of what stands before the Body of a routing line, in any order."""
 
 
 def stream(spark: SparkSession, settings: Settings) -> DataFrame:
@@ -87,12 +95,13 @@ def numbered(lines: DataFrame) -> Numbered:
 def envelope(lines: DataFrame, hub: str) -> DataFrame:
     """One row per message: the envelope that every source yields.
 
-    A Body that is no UTF-8 JSON comes as base64 text, as the routing writes it. A line that is no
-    envelope at all is kept whole as the body, without a device: silver refuses it with the reason.
+    A Body that is JSON keeps its very text where it stands last, as the routing writes it; elsewhere the
+    parser writes it anew. A Body that is no UTF-8 JSON comes as base64 text. A line that is no envelope at
+    all is kept whole as the body, without a device: silver refuses it with the reason.
     """
     parsed = lines.where(F.trim("value") != "").withColumn("e", F.from_json("value", ENVELOPE))
     body = F.col("e.Body")
-    is_json = F.substring(F.ltrim(body), 1, 1).isin("{", "[")
+    is_json = F.substring(body, 1, 1).isin("{", "[")
     decoded = F.expr("try_to_binary(e.Body, 'base64')")
     system = F.col("e.SystemProperties")
     return parsed.select(
@@ -103,7 +112,7 @@ def envelope(lines: DataFrame, hub: str) -> DataFrame:
         system["connectionDeviceId"].alias("device_id"),
         F
         .when(body.isNull(), F.col("value").cast("binary"))
-        .when(is_json, body.cast("binary"))
+        .when(is_json, F.coalesce(exact_body(), body).cast("binary"))
         .otherwise(F.coalesce(decoded, body.cast("binary")))
         .alias("body"),
         system["contentType"].alias("content_type"),
@@ -111,3 +120,16 @@ def envelope(lines: DataFrame, hub: str) -> DataFrame:
         system.alias("system_properties"),
         F.col("e.Properties").alias("application_properties"),
     )
+
+
+def exact_body() -> Column:
+    """Return the text of the Body as it stands in ``value``; null where it is not the line's last entry.
+
+    The parser would give it with numbers and escapes written anew: 3.870 as 3.87.
+    """
+    keys = F.json_object_keys("value")
+    is_last = F.array_position(keys, "Body") == F.array_size(keys)
+    before = F.regexp_extract("value", BEFORE_BODY, 0)
+    after = F.expr("rtrim(value)")
+    text = after.substr(F.length(before) + 1, F.length(after) - F.length(before) - 1)
+    return F.when(is_last & (before != ""), F.trim(text))
