@@ -27,7 +27,7 @@ demo: $(INSTALLED) ## simulate a fleet, run the whole lakehouse on it, write the
 
 # Two Sparks side by side: one alone keeps no more than one core busy on tests' small data.
 test: $(VENV)/.dev ## run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(VENV)/.dev ## check style, types, layers and declared dependencies
 	$(BIN)/ruff check .

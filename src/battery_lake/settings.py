@@ -9,9 +9,9 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from battery_lake.errors import SettingsError
 
@@ -42,9 +42,30 @@ class LakeSettings(Section):
 class SourceSettings(Section):
     """Where messages come from."""
 
+    format: Literal["files", "eventhubs"] = Field("files", description="files or eventhubs.")
     landing: str = Field("", description="Folder of IoT Hub routing files; empty: landing under home.")
     hub: str = Field("landing", description="Name that stands for the source in bronze.")
     max_files_per_trigger: int = Field(64, ge=1, description="Landing files in one batch.")
+
+
+class EventHubsSettings(Section):
+    """IoT Hub's built-in endpoint, or any Event Hubs."""
+
+    connection_string: SecretStr = Field(
+        SecretStr(""), description="Of the built-in endpoint, with EntityPath; empty: a credential is used."
+    )
+    namespace: str = Field("", description="Host of the namespace, where there is no connection string.")
+    hub: str = Field("", description="Event Hub-compatible name, where the connection string has none.")
+    credential: str = Field("default", description="default or managed_identity, :client id behind it.")
+    consumer_group: str = Field("$Default", description="A group of the lake's own is better.")
+    starting_position: str = Field("earliest", description="Where a new checkpoint begins.")
+    max_events_per_trigger: int = Field(200_000, ge=1, description="Events in one batch.")
+    max_bytes_per_trigger: str = Field("512m", description="Bytes in one batch, about.")
+    receive_timeout_s: int = Field(60, ge=1, description="So long a silent service is waited for. [s]")
+    prefetch: int = Field(1000, ge=1, description="Events that the service may send ahead.")
+    fail_on_data_loss: bool = Field(True, description="Stop where retention removed unread events.")
+    transport: Literal["amqp", "websockets"] = Field("amqp", description="amqp or websockets (port 443).")
+    proxy: SecretStr = Field(SecretStr(""), description="http://user:password@host:port of a proxy.")
 
 
 class RefineSettings(Section):
@@ -91,6 +112,7 @@ class Settings(Section):
     home: Path = Field(Path(".battery_lake"), description="Root of everything local.")
     lake: LakeSettings = LakeSettings()
     source: SourceSettings = SourceSettings()
+    eventhubs: EventHubsSettings = EventHubsSettings()
     refine: RefineSettings = RefineSettings()
     sessions: SessionSettings = SessionSettings()
     health: HealthSettings = HealthSettings()

@@ -180,7 +180,9 @@ LINES = {
     "{" + BEFORE + ',"Other":{"x":[1]},"Body":{"v":3.870}}': '{"v":3.87}',  # an unknown entry before
     '{"Properties":{"Body":"{","a":"\\\\\\"}"},' + BEFORE + ',"Body":{"v":3.870}}': '{"v":3.870}',
     " { " + BEFORE + ' , "SystemProperties" : {} ,"Body" : [ 3.870 ] }  ': "[ 3.870 ]",
-    "{" + BEFORE + ',"Body":{"Body":{"v":3.870},"EnqueuedTimeUtc":1}}': '{"Body":{"v":3.870},"EnqueuedTimeUtc":1}',
+    "{"
+    + BEFORE
+    + ',"Body":{"Body":{"v":3.870},"EnqueuedTimeUtc":1}}': '{"Body":{"v":3.870},"EnqueuedTimeUtc":1}',
 }
 
 

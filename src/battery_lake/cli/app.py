@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from battery_lake.cli import demo, look, run
+from battery_lake.cli import demo, local, look, making, run
 from battery_lake.cli.base import app
 from battery_lake.errors import BatteryLakeError
 
@@ -19,14 +19,20 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
-COMMANDS = (demo, look, run)
+COMMANDS = (demo, look, run, making, local)
 """Modules that add their commands to the app when they are imported."""
 
 
 def main() -> None:
     """Run the command line; an error prints what, why and what to do, and sets the exit code."""
-    debug = "--debug" in sys.argv
-    signal.signal(signal.SIGINT, _interrupted)
+    before = signal.signal(signal.SIGINT, _interrupted)
+    try:
+        _run(debug="--debug" in sys.argv)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _run(*, debug: bool) -> None:
     try:
         # Typer hands over the code of an early end instead of raising.
         code = app(standalone_mode=False) or 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -136,67 +135,3 @@ def quarantine_replay(
         as_json(counts)
     else:
         typer.echo(f"{counts.rows_in:,} messages looked at, {counts.rows_kept:,} are in silver now")
-
-
-@app.command(
-    epilog="Examples: battery-lake replay ../data | battery-lake replay ../data --clock 2026-01-01T00:00:00Z"
-)
-def replay(
-    context: typer.Context,
-    data: Annotated[
-        Path, typer.Argument(help="Folder with nasa_pcoe, calce_cs2, ev_cell_faults, or some of them.")
-    ],
-    clock: Annotated[str, typer.Option(help="Instant at which every recording begins; else its own.")] = "",
-    json: AsJson = False,
-) -> None:
-    """Turn recordings of real cells and vehicles into landing files and reference files."""
-    from battery_lake.cli.show import ConsoleProgress, as_json
-    from battery_lake.errors import SettingsError
-    from battery_lake.simulate.replay import replay as run
-
-    chosen = options(context)
-    settings, _ = chosen.settings()
-    try:
-        start = dt.datetime.fromisoformat(clock) if clock else None
-    except ValueError as fault:
-        raise SettingsError(
-            f"--clock {clock} is no time", remedy="write it as 2026-01-01T00:00:00Z"
-        ) from fault
-    if start is not None and start.tzinfo is None:
-        start = start.replace(tzinfo=dt.UTC)
-    progress = ConsoleProgress(quiet=chosen.verbosity < 0)
-    summary = run(
-        data, settings.landing, settings.home / "reference" / "replay", settings.home / "truth" / "replay",
-        clock=start, progress=lambda pack, count: progress.say(f"  {pack}: {count:,} messages"),
-    )  # fmt: skip
-    if json:
-        as_json(summary)
-        return
-    typer.echo(f"{summary.messages:,} messages of {summary.packs} packs stand in {settings.landing}")
-    typer.echo(f"next: battery-lake reference load {settings.home / 'reference' / 'replay'}")
-
-
-@app.command(
-    epilog="Examples: battery-lake simulate | battery-lake simulate --vehicles 100 --days 30 --seed 7"
-)
-def simulate(
-    context: typer.Context,
-    vehicles: Annotated[int, typer.Option(min=1, help="Vehicles of the fleet.")] = 20,
-    days: Annotated[int, typer.Option(min=1, help="Days that it drives.")] = 365,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 1,
-    json: AsJson = False,
-) -> None:
-    """Simulate a fleet: landing files, reference files, and the truth about every cell."""
-    from battery_lake.cli.fleet_files import write_fleet
-    from battery_lake.cli.show import ConsoleProgress, as_json
-    from battery_lake.simulate.fleet import FleetSpec
-
-    chosen = options(context)
-    settings, _ = chosen.settings()
-    progress = ConsoleProgress(quiet=chosen.verbosity < 0)
-    messages = write_fleet(settings, FleetSpec(vehicles=vehicles, days=days, seed=seed), progress.say)
-    if json:
-        as_json({"messages": messages, "landing": settings.landing})
-        return
-    typer.echo(f"{messages:,} messages of {vehicles} vehicles stand in {settings.landing}")
-    typer.echo(f"next: battery-lake reference load {settings.home / 'reference' / 'fleet'}")

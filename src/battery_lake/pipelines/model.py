@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from battery_lake.lake.create import ensure
 
@@ -50,12 +50,22 @@ class Counts:
 
 @dataclass(slots=True)
 class RunResult:
-    """What one run of a pipeline did."""
+    """What one run of a pipeline did; ``end_offset`` is how far its source was read."""
 
     pipeline: str
     batches: int = 0
     counts: Counts = field(default_factory=Counts)
     seconds: float = 0.0
+    end_offset: dict[str, Any] = field(default_factory=dict)
+
+    def __add__(self, other: RunResult) -> RunResult:
+        return RunResult(
+            self.pipeline,
+            self.batches + other.batches,
+            self.counts + other.counts,
+            self.seconds + other.seconds,
+            other.end_offset or self.end_offset,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pyspark.sql import DataFrame
+    from pyspark.sql.streaming.query import StreamingQuery
 
     Batch = Callable[[Lake, DataFrame, int], Counts]
 
@@ -75,12 +77,20 @@ def run_available(
     )
     try:
         query.awaitTermination()
+        result.end_offset = _end_offset(query)
     except StreamingQueryException as fault:
         raise _in_words(pipeline, faults[0] if faults else fault) from fault
     finally:
         query.stop()
     result.seconds = monotonic_s() - began
     return result
+
+
+def _end_offset(query: StreamingQuery) -> dict[str, Any]:
+    """How far the source was read, in the source's own terms; empty where no batch has run."""
+    progress = query.lastProgress
+    offset = json.loads(progress.json)["sources"][0]["endOffset"] if progress else None
+    return offset if isinstance(offset, dict) else {}
 
 
 def _balance(pipeline: str, batch_id: int, counts: Counts) -> None:

@@ -1,0 +1,1 @@
+"""Stand-ins for cloud services that run on this machine, for tests, demonstrations and benchmarks."""

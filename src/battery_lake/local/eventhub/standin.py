@@ -1,0 +1,170 @@
+"""A hub on this machine that the unmodified Event Hubs SDK talks to."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from battery_lake.errors import SetupError
+from battery_lake.local.eventhub.events import store
+from battery_lake.local.eventhub.fault_state import FaultState
+from battery_lake.local.eventhub.faults import Faults
+from battery_lake.local.eventhub.hub import Hub, Retention
+from battery_lake.local.eventhub.log import SEGMENT_BYTES
+from battery_lake.local.eventhub.server import HubService
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+    from types import TracebackType
+
+    from battery_lake.local.eventhub.events import Event
+
+HOST = "localhost"
+KEY_NAME = "service"
+ANY_KEY = "local"
+RETENTION_EVERY_S = 1.0
+
+
+class EventHubStandIn:
+    """A hub that listens on loopback and runs in a thread of this process.
+
+    Parameters
+    ----------
+    folder
+        Where the events are kept; a later stand-in on the same folder goes on with them.
+    hub
+        The hub's name.
+    partitions
+        How many partitions; may grow from one start to the next.
+    port
+        Port to listen on; 0 takes a free one.
+    key
+        Key that signatures are checked with; None takes any signature that has not expired.
+    retention
+        What is dropped when.
+    consumer_groups
+        The groups that exist besides ``$Default``; None lets any name be one.
+    segment_bytes
+        Size of a log segment. [bytes]
+
+    Raises
+    ------
+    SettingsError
+        Where the folder is in use or belongs to another hub.
+    SetupError
+        Where the port cannot be had.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, EventHubStandIn(folder, partitions=1) as standin:
+    ...     standin.append(0, [Event(b"one"), Event(b"two")])
+    0
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        hub: str = "telemetry",
+        partitions: int = 4,
+        port: int = 0,
+        key: str | None = None,
+        retention: Retention | None = None,
+        consumer_groups: Collection[str] | None = None,
+        segment_bytes: int = SEGMENT_BYTES,
+    ) -> None:
+        state = FaultState()
+        self._hub = Hub(Path(folder), hub, partitions, retention or Retention(), segment_bytes)
+        self._service = HubService(self._hub, KEY_NAME, key, consumer_groups, state)
+        self.faults = Faults(self._service, state)
+        self.port = port
+        self._key = key or ANY_KEY
+        self._started = threading.Event()
+        self._failure: OSError | None = None
+        self._stop: asyncio.Event | None = None
+        self._thread = threading.Thread(
+            target=lambda: asyncio.run(self._serve()), name="event-hub", daemon=True
+        )
+        self._thread.start()
+        self._started.wait()
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        """Say why the server did not start."""
+        if self._failure is not None:
+            self._hub.close()
+            raise SetupError(
+                f"The stand-in cannot listen on port {self.port}",
+                why=str(self._failure),
+                remedy="choose another port, or 0 for a free one",
+            )
+
+    @property
+    def connection_string(self) -> str:
+        """What the SDK connects with."""
+        return (
+            f"Endpoint=sb://{HOST}:{self.port};SharedAccessKeyName={KEY_NAME};SharedAccessKey={self._key};"
+            f"UseDevelopmentEmulator=true;EntityPath={self._hub.name}"
+        )
+
+    def append(self, partition: int, events: Iterable[Event], enqueued_ms: int | None = None) -> int:
+        """Put events into a partition without going through AMQP.
+
+        Parameters
+        ----------
+        partition
+            The partition.
+        events
+            The events in order.
+        enqueued_ms
+            When they arrive; None is now. [ms since 1970]
+
+        Returns
+        -------
+        int
+            Sequence number of the first.
+        """
+        return self._service.append(partition, [store(event) for event in events], enqueued_ms)
+
+    def close(self) -> None:
+        """Cut the connections and stop; the events stay on disk."""
+        if self._thread.is_alive() and self._service.loop is not None and self._stop is not None:
+            self._service.loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
+            self._hub.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _serve(self) -> None:
+        """Listen until told to stop."""
+        self._stop = asyncio.Event()
+        try:
+            server = await asyncio.start_server(self._service.connected, "127.0.0.1", self.port)
+        except OSError as error:
+            self._failure = error
+            self._started.set()
+            return
+        self._service.loop = asyncio.get_running_loop()
+        self.port = server.sockets[0].getsockname()[1]
+        retention = asyncio.create_task(self._retain())
+        self._started.set()
+        await self._stop.wait()
+        self._service.loop = None
+        retention.cancel()
+        server.close()
+        await self._service.disconnect()
+
+    async def _retain(self) -> None:
+        """Apply retention now and then."""
+        while True:
+            self._hub.retain()
+            await asyncio.sleep(RETENTION_EVERY_S)

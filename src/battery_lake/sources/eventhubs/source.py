@@ -1,0 +1,148 @@
+"""The ``eventhubs`` format: batch and stream, on Spark's Python data source API."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
+
+from battery_lake.sources.eventhubs.client import partition_states
+from battery_lake.sources.eventhubs.offsets import Offsets, from_json
+from battery_lake.sources.eventhubs.options import EventHubsOptions, parse_options
+from battery_lake.sources.eventhubs.planning import end_of_batch
+from battery_lake.sources.eventhubs.positions import first_places
+from battery_lake.sources.eventhubs.receiver import received
+from battery_lake.sources.eventhubs.rows import SCHEMA, record_batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
+    from pyspark.sql.types import StructType
+
+
+@dataclass(frozen=True)
+class EventRange(InputPartition):
+    """Events ``start`` up to, not with, ``end`` of one partition."""
+
+    partition: str
+    start: int
+    end: int
+
+
+class EventHubsSource(DataSource):
+    """IoT Hub's built-in endpoint, or any Event Hubs, over AMQP.
+
+    Examples
+    --------
+    >>> spark.dataSource.register(EventHubsSource)  # doctest: +SKIP
+    >>> spark.readStream.format("eventhubs").option("connectionString", text).load()  # doctest: +SKIP
+    """
+
+    @classmethod
+    def name(cls) -> str:
+        """Return the format's name."""
+        return "eventhubs"
+
+    def schema(self) -> str:
+        """Return the columns: the envelope of every source, and the service's offset."""
+        return SCHEMA
+
+    def reader(self, schema: StructType) -> EventHubsReader:
+        """Return a reader of everything that is there now."""
+        del schema
+        return EventHubsReader(parse_options(self.options))
+
+    def streamReader(self, schema: StructType) -> EventHubsStreamReader:  # noqa: N802 - Spark's name
+        """Return a reader that goes on."""
+        del schema
+        return EventHubsStreamReader(parse_options(self.options))
+
+
+class EventHubsReader(DataSourceReader):
+    """What is in the hub now, from the starting position on; without one, from the oldest event."""
+
+    def __init__(self, options: EventHubsOptions) -> None:
+        self.options = options
+
+    def partitions(self) -> Sequence[InputPartition]:
+        """Return one range a partition that holds events."""
+        states = partition_states(self.options)
+        position = (
+            "earliest" if self.options.starting_position == "latest" else self.options.starting_position
+        )
+        start = Offsets(self.options.address.hub, first_places(self.options, position, states))
+        end = end_of_batch(start, states, max_events=None, max_bytes=None, fail_on_data_loss=False)
+        return ranges(start, end)
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a range."""
+        return rows_of(self.options, partition)
+
+
+class EventHubsStreamReader(DataSourceStreamReader):
+    """The hub as a stream. Every batch is a range of sequence numbers, so it can be read again.
+
+    Spark 4.1 has no read limits in this interface: the limits are kept here, from the place that the last
+    planned batch has reached. It tells that place even after a restart, by asking for an empty batch first.
+    """
+
+    def __init__(self, options: EventHubsOptions) -> None:
+        self.options = options
+        self._reached: Offsets | None = None
+
+    def initialOffset(self) -> dict[str, Any]:  # noqa: N802
+        """Return where a new stream begins; asked again, the same."""
+        if self._reached is None:
+            states = partition_states(self.options)
+            places = first_places(self.options, self.options.starting_position, states)
+            self._reached = Offsets(self.options.address.hub, places)
+        return self._reached.as_json()
+
+    def latestOffset(self, start: dict[str, Any] | None = None, limit: Any = None) -> dict[str, Any]:  # noqa: N802
+        """Return how far the next batch goes."""
+        del limit  # the options say it
+        begin = self._reached if start is None else self._read(start)
+        if begin is None:
+            self.initialOffset()
+            begin = self._reached
+        assert begin is not None
+        end = end_of_batch(
+            begin,
+            partition_states(self.options),
+            max_events=self.options.max_events,
+            max_bytes=self.options.max_bytes,
+            fail_on_data_loss=self.options.fail_on_data_loss,
+        )
+        return end.as_json()
+
+    def partitions(self, start: dict[str, Any], end: dict[str, Any]) -> Sequence[InputPartition]:
+        """Return the ranges of a batch; the same for the same offsets, whenever it is asked."""
+        self._reached = self._read(end)
+        return ranges(self._read(start), self._reached)
+
+    def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of a range."""
+        return rows_of(self.options, partition)
+
+    def _read(self, stored: dict[str, Any]) -> Offsets:
+        return from_json(stored, self.options.address.hub)
+
+
+def ranges(start: Offsets, end: Offsets) -> list[InputPartition]:
+    """Return what lies between two offsets."""
+    found: list[InputPartition] = []
+    for name, place in end.places.items():
+        known = start.places.get(name)
+        begin = known.next_number if known else place.first_number
+        if begin is not None and begin < place.next_number:
+            found.append(EventRange(name, begin, place.next_number))
+    return found
+
+
+def rows_of(options: EventHubsOptions, partition: InputPartition) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a range as Arrow batches."""
+    assert isinstance(partition, EventRange)
+    for chunk in received(options, partition.partition, partition.start, partition.end):
+        yield record_batch(options.address.hub, partition.partition, chunk)
