@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.errors import StreamingQueryException
 
 import battery_lake
+from battery_lake import errors
 from battery_lake.clock import monotonic_s, utc_now
 from battery_lake.errors import BatteryLakeError, DataLossError
 from battery_lake.lake.access import Lake
@@ -127,13 +128,23 @@ def _account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: flo
 
 def _in_words(pipeline: str, fault: Exception) -> BatteryLakeError:
     """What stopped the stream: our own error as it is, anything else in one line."""
-    if isinstance(fault, BatteryLakeError):
-        return fault
-    return BatteryLakeError(
+    return _ours(fault) or BatteryLakeError(
         f"{pipeline} stopped",
         why=f"{type(fault).__name__}: {_telling_line(str(fault))[:500]}",
         remedy="run it again: it goes on from the last committed batch; --debug shows the trace",
     )
+
+
+def _ours(fault: Exception) -> BatteryLakeError | None:
+    """Our own error, or the one that a Python process of Spark's wrote into the fault's text."""
+    if isinstance(fault, BatteryLakeError):
+        return fault
+    found = re.search(r"battery_lake\.errors\.(\w+): (.+)(?:\nwhy: (.+))?(?:\ndo:  (.+))?", str(fault))
+    kind = getattr(errors, found[1], None) if found else None
+    if found is None or kind is None:
+        return None
+    made: BatteryLakeError = kind(found[2], why=found[3] or "", remedy=found[4] or "")
+    return made
 
 
 def _telling_line(text: str) -> str:
