@@ -22,6 +22,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result for machines.")]
+"""The option of every command whose result a program may want."""
+
 
 @dataclass(slots=True)
 class Options:

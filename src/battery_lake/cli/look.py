@@ -7,9 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from battery_lake.cli.base import app, options
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result for machines.")]
+from battery_lake.cli.base import AsJson, app, options
 
 
 @app.command(epilog="Examples: battery-lake doctor | battery-lake doctor --fetch")

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from battery_lake.cli.base import app, options
+from battery_lake.cli.base import AsJson, app, options
 
 if TYPE_CHECKING:
     from battery_lake.cli.show import ConsoleProgress
     from battery_lake.settings import Settings
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result for machines.")]
 To = Annotated[
     Literal["files", "eventhub"],
     typer.Option(help="files: into the landing folder; eventhub: into eventhubs.connection_string."),

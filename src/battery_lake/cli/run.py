@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from battery_lake.cli.base import app, options
+from battery_lake.cli.base import AsJson, app, options
 
 if TYPE_CHECKING:
     from battery_lake.pipelines.model import RunResult
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print the result for machines.")]
 
 reference = typer.Typer(
     no_args_is_help=True, help="Packs, their OCV curves, and the vehicles that carry them."

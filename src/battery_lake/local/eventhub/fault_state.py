@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 Counter = Literal["refused_tokens", "busy_attaches", "busy_requests", "rejected_sends"]
 FOREVER = sys.maxsize
+BUSY_TEXT = "The service was unable to process the request; please retry."
 
 
 class FaultState:

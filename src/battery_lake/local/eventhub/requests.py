@@ -8,6 +8,7 @@ from battery_lake import clock
 from battery_lake.local.amqp.codec import Described, Symbol, Typed, decode, encode
 from battery_lake.local.amqp.errors import NOT_FOUND, SERVER_BUSY, UNAUTHORIZED
 from battery_lake.local.eventhub.events import APPLICATION_PROPERTIES, PROPERTIES, VALUE, sections
+from battery_lake.local.eventhub.fault_state import BUSY_TEXT
 from battery_lake.local.eventhub.tokens import reason_to_refuse
 
 if TYPE_CHECKING:
@@ -153,12 +154,7 @@ def management_answers(link: Link, hub: Hub, faults: FaultState) -> Callable[[di
         if not link.session.connection.authorized:
             return UNAUTHORIZED_STATUS, "no good token was presented on this connection", UNAUTHORIZED, None
         if faults.take("busy_requests"):
-            return (
-                BUSY_STATUS,
-                "The service was unable to process the request; please retry.",
-                SERVER_BUSY,
-                None,
-            )
+            return BUSY_STATUS, BUSY_TEXT, SERVER_BUSY, None
         name, partition = str(properties.get("name")), str(properties.get("partition"))
         if name != hub.name:
             return _not_found(f"The messaging entity '{name}' could not be found.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from battery_lake.local.amqp.errors import SERVER_BUSY, AmqpError
 from battery_lake.local.eventhub.events import BATCH_FORMAT, outer_partition_key, store_message, unbatch
+from battery_lake.local.eventhub.fault_state import BUSY_TEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,7 +46,7 @@ class Sender:
     def on_message(self, message_format: int, payload: bytes) -> None:
         """Store a message, or all messages of a batch in one partition."""
         if self._faults.take("rejected_sends"):
-            raise AmqpError(SERVER_BUSY, "The service was unable to process the request; please retry.")
+            raise AmqpError(SERVER_BUSY, BUSY_TEXT)
         partition = self._partition
         if message_format == BATCH_FORMAT and partition is None:
             partition = self._hub.partition_for(outer_partition_key(payload))

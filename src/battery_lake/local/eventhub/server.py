@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from battery_lake.local.amqp.connection import Connection
 from battery_lake.local.amqp.errors import NOT_FOUND, SERVER_BUSY, UNAUTHORIZED, AmqpError
+from battery_lake.local.eventhub.fault_state import BUSY_TEXT
 from battery_lake.local.eventhub.receiver import PartitionReceiver
 from battery_lake.local.eventhub.requests import (
     CBS,
@@ -140,7 +141,7 @@ class HubService:
         if not link.session.connection.authorized:
             raise AmqpError(UNAUTHORIZED, f"Unauthorized access to '{address}': no good token was presented.")
         if self._faults.take("busy_attaches"):
-            raise AmqpError(SERVER_BUSY, "The service was unable to process the request; please retry.")
+            raise AmqpError(SERVER_BUSY, BUSY_TEXT)
         match = (RECEIVER if link.peer_receives else SENDER).fullmatch(address)
         if match is None or match["hub"].lower() != self.hub.name.lower():
             raise AmqpError(NOT_FOUND, f"The messaging entity '{address}' could not be found.")

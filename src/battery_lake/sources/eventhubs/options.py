@@ -31,7 +31,7 @@ Position = str | dt.datetime | dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class EventHubsOptions:
-    """What the source was asked for; the defaults are those of the option's absence.
+    """What the source was asked for; :func:`parse_options` has the defaults.
 
     Parameters
     ----------
@@ -58,17 +58,17 @@ class EventHubsOptions:
     """
 
     address: HubAddress
-    credential: str = "default"
-    client_id: str | None = None
-    consumer_group: str = "$Default"
-    starting_position: Position = "latest"
-    max_events: int | None = None
-    max_bytes: int | None = None
-    receive_timeout_s: float = 60.0
-    prefetch: int = 1000
-    fail_on_data_loss: bool = True
-    transport: str = "amqp"
-    proxy: str = field(default="", repr=False)
+    credential: str
+    client_id: str | None
+    consumer_group: str
+    starting_position: Position
+    max_events: int | None
+    max_bytes: int | None
+    receive_timeout_s: float
+    prefetch: int
+    fail_on_data_loss: bool
+    transport: str
+    proxy: str = field(repr=False)
 
 
 def parse_options(given: Mapping[str, str]) -> EventHubsOptions:
@@ -103,7 +103,6 @@ def parse_options(given: Mapping[str, str]) -> EventHubsOptions:
 def _known(given: Mapping[str, str]) -> dict[str, str]:
     known = {}
     for name, value in given.items():
-        # Spark itself adds `path` where load() is given one.
         right = _BY_LOWER.get(name.lower())
         if right is None:
             near = difflib.get_close_matches(name.lower(), _BY_LOWER, n=1)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -14,7 +13,7 @@ from battery_lake.clock import monotonic_s
 from battery_lake.sources.eventhubs.client import new_client, partition_state
 from battery_lake.sources.eventhubs.offsets import Place
 from battery_lake.sources.eventhubs.planning import checked_start, lost
-from battery_lake.sources.eventhubs.retry import in_words, is_lasting, wait_s, warn_of, with_retries
+from battery_lake.sources.eventhubs.retry import in_words, pause, with_retries
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -34,10 +33,9 @@ POLL_S: Final = 0.5
 
 
 class Receiver:
-    """An open link to one partition, that knows which event comes next."""
+    """An open link to one partition."""
 
     def __init__(self, options: EventHubsOptions, partition: str, position: int | dt.datetime) -> None:
-        self.next_number = position if isinstance(position, int) else -1
         self._client = new_client(options)
         self._got: list[EventData] = []
         self._is_done = False
@@ -73,8 +71,8 @@ class Receiver:
             self._client.close()
 
 
-_open_receivers: dict[tuple[int, HubAddress, str, str], Receiver] = {}
-"""Receivers that wait for the next batch of their partition, in this process."""
+_open_receivers: dict[tuple[int, HubAddress, str, str], tuple[int, Receiver]] = {}
+"""Receivers that wait for the next batch of their partition, each with the event that it gives next."""
 
 
 def _key(options: EventHubsOptions, partition: str) -> tuple[int, HubAddress, str, str]:
@@ -84,9 +82,10 @@ def _key(options: EventHubsOptions, partition: str) -> tuple[int, HubAddress, st
 
 def _taken(options: EventHubsOptions, partition: str, next_number: int) -> Receiver:
     """A receiver that stands at this event: the one that the batch before has left, or a new one."""
-    kept = _open_receivers.pop(_key(options, partition), None)
-    if kept is not None:
-        if kept.next_number == next_number:
+    key = _key(options, partition)
+    if key in _open_receivers:
+        stands_at, kept = _open_receivers.pop(key)
+        if stands_at == next_number:
             return kept
         kept.close()
     return Receiver(options, partition, next_number)
@@ -138,6 +137,7 @@ class _Reading:
 
     def __init__(self, options: EventHubsOptions, partition: str, start: int, end: int) -> None:
         self.options, self.partition = options, partition
+        self.doing = f"reading partition {partition}"
         self.position, self.end = start, end
         self.missing_from = start
         self.failures, self.progress_at = 0, monotonic_s()
@@ -188,25 +188,20 @@ class _Reading:
             # The range was there when it was planned.
             checked_start(self.partition, Place(self.end), state, fail_on_data_loss=False)
             text = f"no event for {silent_s:.0f} s, {self.end - begin} should be there"
-            raise in_words(self.options, f"reading partition {self.partition}", TimeoutError(text))
+            raise in_words(self.options, self.doing, TimeoutError(text))
         self.position = begin
 
     def _failed(self, fault: Exception) -> None:
         """Wait, and read on with a new connection; give up where that is of no use."""
         self.failures += 1
         self.close()
-        doing, pause_s = f"reading partition {self.partition}", wait_s(self.failures)
-        is_late = monotonic_s() - self.progress_at + pause_s > self.options.receive_timeout_s
-        if is_lasting(fault) or is_late:
-            raise in_words(self.options, doing, fault) from None
-        warn_of(doing, fault, self.failures)
-        time.sleep(pause_s)
+        since_s = monotonic_s() - self.progress_at
+        pause(self.options, self.doing, fault, failures=self.failures, since_s=since_s)
 
     def keep_open(self) -> None:
         """Leave the open link to the next batch of this partition: to open one takes most of a second."""
         if self.receiver is not None:
-            self.receiver.next_number = self.position
-            _open_receivers[_key(self.options, self.partition)] = self.receiver
+            _open_receivers[_key(self.options, self.partition)] = self.position, self.receiver
             self.receiver = None
 
     def close(self) -> None:

@@ -32,16 +32,6 @@ LASTING: Final = (
 _SECRET: Final = re.compile(r"(SharedAccessKey|SharedAccessSignature|sig)=[^;&\s'\"]+", flags=re.IGNORECASE)
 
 
-def is_lasting(fault: Exception) -> bool:
-    """Return whether to try again is of no use: no permission, or nothing there under that name."""
-    return isinstance(fault, AuthenticationError) or any(mark in str(fault) for mark in LASTING)
-
-
-def wait_s(failures: int) -> float:
-    """Return how long to wait after so many failures in a row. [s]."""
-    return min(FIRST_WAIT_S * 2.0 ** (failures - 1), LONGEST_WAIT_S)
-
-
 def with_retries(options: EventHubsOptions, doing: str, ask: Callable[[], Answer]) -> Answer:
     """Ask again, with growing pauses, until there is an answer or the time is up.
 
@@ -56,18 +46,36 @@ def with_retries(options: EventHubsOptions, doing: str, ask: Callable[[], Answer
             return ask()
         except (EventHubError, OSError, ValueError) as fault:
             failures += 1
-            pause_s = wait_s(failures)
-            if is_lasting(fault) or monotonic_s() - began + pause_s > options.receive_timeout_s:
-                raise in_words(options, doing, fault) from None
-            logger("eventhubs").warning(
-                "retry", doing=doing, fault=without_secrets(str(fault)), failures=failures
-            )
-            time.sleep(pause_s)
+            pause(options, doing, fault, failures=failures, since_s=monotonic_s() - began)
 
 
-def warn_of(doing: str, fault: Exception, failures: int) -> None:
-    """Log a fault that is waited for."""
+def pause(options: EventHubsOptions, doing: str, fault: Exception, *, failures: int, since_s: float) -> None:
+    """Wait after a fault before the next try, or give up.
+
+    Parameters
+    ----------
+    options
+        Say for how long to try.
+    doing
+        What has failed, for the log and the error.
+    fault
+        How.
+    failures
+        In a row; each doubles the pause, up to a limit.
+    since_s
+        Time since it last went well. [s]
+
+    Raises
+    ------
+    RemoteError
+        To try again is of no use: no permission, nothing there under that name, or the time is up.
+    """
+    pause_s = min(FIRST_WAIT_S * 2.0 ** (failures - 1), LONGEST_WAIT_S)
+    is_lasting = isinstance(fault, AuthenticationError) or any(mark in str(fault) for mark in LASTING)
+    if is_lasting or since_s + pause_s > options.receive_timeout_s:
+        raise in_words(options, doing, fault) from None
     logger("eventhubs").warning("retry", doing=doing, fault=without_secrets(str(fault)), failures=failures)
+    time.sleep(pause_s)
 
 
 def in_words(options: EventHubsOptions, doing: str, fault: Exception) -> BatteryLakeError:

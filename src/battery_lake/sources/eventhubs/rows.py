@@ -56,47 +56,30 @@ def record_batch(hub: str, partition: str, chunk: Chunk) -> pa.RecordBatch:
 
     Every property becomes text: numbers as they print, instants in milliseconds since 1970 as they come.
     """
-    columns: list[list[Any]] = [[] for _ in range(8)]
-    numbers, times, devices, bodies, types, encodings, systems, applications = columns
-    offsets: list[str | None] = []
+    count = len(chunk.events)
+    columns: dict[str, list[Any]] = {name: [] for name in ARROW_SCHEMA.names}
+    columns["hub"], columns["partition_id"] = [hub] * count, [partition] * count
     for event in chunk.events:
         message = event.raw_amqp_message
         annotations = message.annotations or {}
-        numbers.append(annotations.get(NUMBER))
-        times.append(1000 * (annotations.get(TAKEN) or annotations.get(ENQUEUED, 0)))
-        offsets.append(text(annotations.get(OFFSET)))
         system = [(text(k), text(v)) for k, v in annotations.items() if k not in _PLACES]
         system += _message_properties(message.properties)
         named = dict(system)
-        devices.append(named.get(DEVICE))
-        types.append(named.get("content-type"))
-        encodings.append(named.get("content-encoding"))
-        systems.append(system)
-        applications.append([(text(k), text(v)) for k, v in (message.application_properties or {}).items()])
-        bodies.append(_body(event))
-    count = len(bodies)
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array([hub] * count, pa.string()),
-            pa.array([partition] * count, pa.string()),
-            pa.array(numbers, pa.int64()),
-            pa.array(times, pa.timestamp("us", tz="UTC")),
-            *(
-                pa.array(values, ARROW_SCHEMA.field(name).type)
-                for name, values in (
-                    ("device_id", devices),
-                    ("body", bodies),
-                    ("content_type", types),
-                    ("content_encoding", encodings),
-                    ("system_properties", systems),
-                    ("application_properties", applications),
-                    ("offset", offsets),
-                    ("missing_before", [chunk.missing.get(number) for number in numbers]),
-                )
-            ),
-        ],
-        schema=ARROW_SCHEMA,
-    )
+        number: Any = annotations.get(NUMBER)
+        taken_ms = annotations.get(TAKEN) or annotations.get(ENQUEUED, 0)
+        columns["sequence_number"].append(number)
+        columns["enqueued_at"].append(1000 * taken_ms)
+        columns["device_id"].append(named.get(DEVICE))
+        columns["body"].append(_body(event))
+        columns["content_type"].append(named.get("content-type"))
+        columns["content_encoding"].append(named.get("content-encoding"))
+        columns["system_properties"].append(system)
+        columns["application_properties"].append([
+            (text(k), text(v)) for k, v in (message.application_properties or {}).items()
+        ])
+        columns["offset"].append(text(annotations.get(OFFSET)))
+        columns["missing_before"].append(chunk.missing.get(number))
+    return pa.RecordBatch.from_pydict(columns, schema=ARROW_SCHEMA)
 
 
 def text(value: Any) -> str | None:

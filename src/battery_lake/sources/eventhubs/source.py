@@ -94,22 +94,13 @@ class EventHubsStreamReader(DataSourceStreamReader):
 
     def initialOffset(self) -> dict[str, Any]:  # noqa: N802
         """Return where a new stream begins; asked again, the same."""
-        if self._reached is None:
-            states = partition_states(self.options)
-            places = first_places(self.options, self.options.starting_position, states)
-            self._reached = Offsets(self.options.address.hub, places)
-        return self._reached.as_json()
+        return self._begin().as_json()
 
     def latestOffset(self, start: dict[str, Any] | None = None, limit: Any = None) -> dict[str, Any]:  # noqa: N802
         """Return how far the next batch goes."""
         del limit  # the options say it
-        begin = self._reached if start is None else self._read(start)
-        if begin is None:
-            self.initialOffset()
-            begin = self._reached
-        assert begin is not None
         end = end_of_batch(
-            begin,
+            self._begin() if start is None else self._read(start),
             partition_states(self.options),
             max_events=self.options.max_events,
             max_bytes=self.options.max_bytes,
@@ -125,6 +116,14 @@ class EventHubsStreamReader(DataSourceStreamReader):
     def read(self, partition: InputPartition) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a range."""
         return rows_of(self.options, partition)
+
+    def _begin(self) -> Offsets:
+        """The place that the last planned batch has reached; at first, the starting position."""
+        if self._reached is None:
+            states = partition_states(self.options)
+            places = first_places(self.options, self.options.starting_position, states)
+            self._reached = Offsets(self.options.address.hub, places)
+        return self._reached
 
     def _read(self, stored: dict[str, Any]) -> Offsets:
         return from_json(stored, self.options.address.hub)
