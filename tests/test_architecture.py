@@ -55,7 +55,7 @@ ALLOWED_METHODS = {
     ("report/load.py", "collect"): "one row of totals, and a few version names",
     ("report/load_cells.py", "collect"): "the ids of a few packs to draw",
     ("report/load_ops.py", "collect"): "one row: newest instant",
-    ("sources/files.py", "collect"): "one row a file block, without its lines",
+    ("sources/files/lines.py", "collect"): "one row a file block, without its lines",
 }
 """Where a forbidden member stands all the same, and why it is small."""
 

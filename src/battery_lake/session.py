@@ -60,9 +60,14 @@ def spark_session(settings: Settings) -> SparkSession:
         )
     from pyspark.sql import SparkSession  # noqa: PLC0415 - may be missing until here
 
-    if "DATABRICKS_RUNTIME_VERSION" in os.environ:
+    if on_databricks():
         return SparkSession.builder.getOrCreate()
     return SparkSession.getActiveSession() or _start(settings)
+
+
+def on_databricks() -> bool:
+    """Return whether this process runs on Databricks, which brings its own Spark, Java and Delta."""
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
 
 
 def local_conf(settings: Settings, jars: Sequence[Path]) -> dict[str, str]:

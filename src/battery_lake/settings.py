@@ -43,8 +43,11 @@ class SourceSettings(Section):
     """Where messages come from."""
 
     format: Literal["files", "eventhubs"] = Field("files", description="files or eventhubs.")
-    landing: str = Field("", description="Folder of IoT Hub routing files; empty: landing under home.")
+    landing: str = Field("", description="Folder of routing or Capture files; empty: landing under home.")
     hub: str = Field("landing", description="Name that stands for the source in bronze.")
+    file_format: Literal["json", "avro"] = Field(
+        "json", description="json: routing in JSON; avro: routing in Avro, Event Hubs Capture."
+    )
     max_files_per_trigger: int = Field(64, ge=1, description="Landing files in one batch.")
 
 

@@ -16,7 +16,7 @@ from battery_lake.lake.sql import quoted
 from battery_lake.lake.write import insert_missing
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import run_available
-from battery_lake.sources import files
+from battery_lake.sources.files import avro, landing, lines
 from battery_lake.tables.bronze import TELEMETRY
 
 if TYPE_CHECKING:
@@ -28,42 +28,52 @@ ENVELOPE = [name for name in TELEMETRY.column_names if name != "ingested_at"]
 """What every source gives."""
 
 
-def _file_batch(lake: Lake, lines: DataFrame, batch_id: int) -> Counts:
+def _line_batch(lake: Lake, batch: DataFrame, batch_id: int) -> Counts:
     """Number the lines, read their envelopes, append what bronze lacks."""
     del batch_id
-    numbered = files.numbered(lines)
+    numbered = lines.numbered(batch)
     if not numbered.files:
         return Counts()
     hub = lake.settings.source.hub
     names = ", ".join(quoted(name) for name in numbered.files)
     within = f"t.hub = {quoted(hub)} AND t.partition_id IN ({names})"
-    return _append(lake, files.envelope(numbered.lines, hub), within)
+    return _append(lake, lines.envelope(numbered.lines, hub), within)
+
+
+def _avro_batch(lake: Lake, batch: DataFrame, batch_id: int) -> Counts:
+    """Decode the files once, append what bronze lacks."""
+    del batch_id
+    return _append_ranges(lake, kept(lake, "ingest.messages", avro.envelope(batch, lake.settings.source.hub)))
 
 
 def _hub_batch(lake: Lake, events: DataFrame, batch_id: int) -> Counts:
     """Read the events once, write down what is missing among them, append what bronze lacks."""
     del batch_id
-    events = kept(lake, "ingest.events", events)
+    events = kept(lake, "ingest.messages", events)
+    if not events.where("missing_before > 0").isEmpty():
+        insert_missing(lake, "ops.data_gap", data_gap(events, utc_now()))
+    return _append_ranges(lake, events.select(*ENVELOPE))
+
+
+def _append_ranges(lake: Lake, envelope: DataFrame) -> Counts:
+    """Append what bronze lacks; the ranges of sequence numbers say where it has to look."""
     ranges = (
-        events
+        envelope
         .groupBy("hub", "partition_id")
         .agg(
             F.min("sequence_number").alias("low"),
             F.max("sequence_number").alias("high"),
-            F.sum("missing_before").alias("missing"),
         )
         .collect()
     )
     if not ranges:
         return Counts()
-    if any(row.missing for row in ranges):
-        insert_missing(lake, "ops.data_gap", data_gap(events, utc_now()))
     within = " OR ".join(
         f"(t.hub = {quoted(row.hub)} AND t.partition_id = {quoted(row.partition_id)}"
         f" AND t.sequence_number BETWEEN {row.low} AND {row.high})"
         for row in ranges
     )
-    return _append(lake, events.select(*ENVELOPE), f"({within})")
+    return _append(lake, envelope, f"({within})")
 
 
 def _append(lake: Lake, envelope: DataFrame, within: str) -> Counts:
@@ -81,7 +91,11 @@ def _run(lake: Lake, progress: Progress) -> RunResult:
         return _run_hub(lake, progress)
     if "://" not in lake.settings.source.landing:
         lake.settings.landing.mkdir(parents=True, exist_ok=True)
-    return run_available(lake, "ingest", files.stream(lake.spark, lake.settings), _file_batch, progress)
+    if lake.settings.source.file_format == "avro":
+        return run_available(
+            lake, "ingest", landing.whole_files(lake.spark, lake.settings), _avro_batch, progress
+        )
+    return run_available(lake, "ingest", landing.json_lines(lake.spark, lake.settings), _line_batch, progress)
 
 
 def _run_hub(lake: Lake, progress: Progress) -> RunResult:

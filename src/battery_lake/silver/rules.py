@@ -67,6 +67,8 @@ def refusals(params: RuleParams) -> tuple[Rule, ...]:
     # The usual spelling first: lower() is slow.
     encoding = "coalesce(content_encoding, 'utf-8')"
     return (
+        Rule("unreadable_file", "A file is half-written or corrupt: what could be read of it is in.",
+             "sequence_number < 0", SHOWN),
         Rule("bad_envelope", "The line is no message of a hub: no device, no body, no time.",
              f"device_id IS NULL OR NOT coalesce({in_time}, false)", "'no device or no enqueued time'"),
         Rule("unsupported_encoding", "The body's encoding is not utf-8.",

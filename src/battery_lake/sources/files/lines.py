@@ -1,4 +1,4 @@
-"""IoT Hub messages as its storage routing writes them: folders of JSON lines.
+"""Messages as IoT Hub's routing to storage writes them in JSON: one a line.
 
 A line holds EnqueuedTimeUtc, Properties, SystemProperties and Body. Such files carry no offset, so a
 message is named by its file and its line.
@@ -6,18 +6,17 @@ message is named by its file and its line.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
+from battery_lake.sources.envelope import DEVICE, PLACES, ROUTED, TAKEN
+
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame
 
-    from battery_lake.settings import Settings
-
-ENVELOPE = (
+LINE: Final = (
     "EnqueuedTimeUtc STRING, Properties MAP<STRING,STRING>, SystemProperties MAP<STRING,STRING>, Body STRING"
 )
 """The routing line; Body comes as JSON text, written anew."""
@@ -29,32 +28,6 @@ BEFORE_BODY = (
     rf'|"(?:System)?Properties"\s*+:\s*+{_FLAT_OBJECT}\s*+,\s*+)*+"Body"\s*+:\s*+'
 )
 """Java pattern of what stands before the Body of a routing line, in any order."""
-
-
-def stream(spark: SparkSession, settings: Settings) -> DataFrame:
-    """Return the landing folder's lines as a stream: value, file, block_start."""
-    folder = landing_address(settings)
-    # The path comes as a URI: percent signs, but no plus for a space.
-    path = F.url_decode(F.replace("_metadata.file_path", F.lit("+"), F.lit("%2B")))
-    return (
-        spark.readStream
-        .format("text")
-        .option("recursiveFileLookup", "true")
-        .option("pathGlobFilter", "*.json")
-        .option("maxFilesPerTrigger", str(settings.source.max_files_per_trigger))
-        .load(re.sub(r"([\[\]{}*?\\])", r"\\\1", folder))  # a name, no pattern
-        .select(
-            "value",
-            F.regexp_replace(path, f"^.*{re.escape(folder.rstrip('/'))}/+", "").alias("file"),
-            F.col("_metadata.file_block_start").alias("block_start"),
-        )
-    )
-
-
-def landing_address(settings: Settings) -> str:
-    """Return where the landing folder is: a URI as it stands, a local folder made absolute."""
-    named = settings.source.landing
-    return named if "://" in named else str(settings.landing.absolute())
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,27 +72,51 @@ def envelope(lines: DataFrame, hub: str) -> DataFrame:
     parser writes it anew. A Body that is no UTF-8 JSON comes as base64 text. A line that is no envelope at
     all is kept whole as the body, without a device: silver refuses it with the reason.
     """
-    parsed = lines.where(F.trim("value") != "").withColumn("e", F.from_json("value", ENVELOPE))
+    parsed = (
+        lines
+        .where(F.trim("value") != "")
+        .withColumn("e", F.from_json("value", LINE))
+        .withColumn("system", in_one_spelling("e.SystemProperties"))
+    )
     body = F.col("e.Body")
     is_json = F.substring(body, 1, 1).isin("{", "[")
     decoded = F.expr("try_to_binary(e.Body, 'base64')")
-    system = F.col("e.SystemProperties")
+    system = F.col("system")
+    taken = F.timestamp_millis(system[TAKEN].try_cast("bigint"))
     return parsed.select(
         F.lit(hub).alias("hub"),
         F.col("file").alias("partition_id"),
         F.col("line").alias("sequence_number"),
-        F.expr("try_cast(e.EnqueuedTimeUtc AS timestamp)").alias("enqueued_at"),
-        system["connectionDeviceId"].alias("device_id"),
+        F.coalesce(taken, F.expr("try_cast(e.EnqueuedTimeUtc AS timestamp)")).alias("enqueued_at"),
+        system[DEVICE].alias("device_id"),
         F
         .when(body.isNull(), F.col("value").cast("binary"))
         .when(is_json, F.coalesce(exact_body(), body).cast("binary"))
         .otherwise(F.coalesce(decoded, body.cast("binary")))
         .alias("body"),
-        system["contentType"].alias("content_type"),
-        system["contentEncoding"].alias("content_encoding"),
+        system["content-type"].alias("content_type"),
+        system["content-encoding"].alias("content_encoding"),
         system.alias("system_properties"),
         F.col("e.Properties").alias("application_properties"),
     )
+
+
+def in_one_spelling(name: str) -> Column:
+    """Return a map of system properties in the spelling of :mod:`battery_lake.sources.envelope`."""
+    names = "map({})".format(", ".join(f"'{routed}', '{name}'" for routed, name in ROUTED.items()))
+    places = ", ".join(f"'{place}'" for place in sorted(PLACES))
+    at = "unix_millis(try_cast(entry.value AS timestamp))"
+    pairs = (
+        f"transform(map_entries({name}), entry -> named_struct("
+        f"'key', coalesce(try_element_at({names}, entry.key), entry.key),"
+        f" 'value', coalesce(if(entry.key = 'enqueuedTime', cast({at} AS string), null), entry.value)))"
+    )
+    # Spark refuses a map with a key twice: the first of a name stays.
+    firsts = (
+        f"filter({pairs}, (entry, i) -> entry.key NOT IN ({places})"
+        f" AND array_position(transform({pairs}, p -> p.key), entry.key) = i + 1)"
+    )
+    return F.expr(f"map_from_entries({firsts})")
 
 
 def exact_body() -> Column:

@@ -10,7 +10,8 @@ import json
 import pytest
 
 from battery_lake.settings import load
-from battery_lake.sources import files
+from battery_lake.sources.files import landing as folder_of
+from battery_lake.sources.files.lines import envelope, numbered
 
 AT = "2026-01-10T00:00:02.5000000Z"
 SYSTEM = {"connectionDeviceId": "V1", "contentType": "application/json", "contentEncoding": "utf-8"}
@@ -29,7 +30,7 @@ def opened(spark):
     def run(*lines):
         rows = [("f.json", number, text) for number, text in enumerate(lines)]
         frame = spark.createDataFrame(rows, "file string, line bigint, value string")
-        return files.envelope(frame, "hub").orderBy("sequence_number").collect()
+        return envelope(frame, "hub").orderBy("sequence_number").collect()
 
     return run
 
@@ -43,7 +44,7 @@ def take(spark, tmp_path):
         rows, blocks, named = [], set(), []
 
         def look(batch, _batch_id):
-            found = files.numbered(batch)
+            found = numbered(batch)
             named.extend(found.files)
             rows.extend(found.lines.collect())
             blocks.update((r.file, r.block_start) for r in batch.select("file", "block_start").collect())
@@ -52,8 +53,8 @@ def take(spark, tmp_path):
             spark.conf.set("spark.sql.files.maxPartitionBytes", str(block_bytes))
         try:
             query = (
-                files
-                .stream(spark, settings)
+                folder_of
+                .json_lines(spark, settings)
                 .writeStream.foreachBatch(look)
                 .option("checkpointLocation", str(tmp_path / "checkpoint"))
                 .trigger(availableNow=True)
@@ -113,7 +114,11 @@ def test_the_envelope_is_taken_apart(opened):
         "body": bytearray(b"{}"),
         "content_type": "application/json",
         "content_encoding": "utf-8",
-        "system_properties": SYSTEM,
+        "system_properties": {
+            "iothub-connection-device-id": "V1",
+            "content-type": "application/json",
+            "content-encoding": "utf-8",
+        },
         "application_properties": {"schema_version": "1", "level": "2"},
     }
 
