@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from battery_lake.settings import Settings
 
 _GLOBS = {"json": "*.json", "avro": "*.avro"}
+_SCHEMAS = {
+    "text": "value STRING",
+    "binaryFile": "path STRING, modificationTime TIMESTAMP, length BIGINT, content BINARY",
+}
 
 
 def json_lines(spark: SparkSession, settings: Settings) -> DataFrame:
@@ -69,8 +73,6 @@ def reader(settings: Settings, content: str, *, auto_loader: bool) -> tuple[str,
 
 def _loaded(spark: SparkSession, settings: Settings, content: str) -> DataFrame:
     kind, options = reader(settings, content, auto_loader=on_databricks())
-    stream = spark.readStream.format(kind).options(**options)
-    if content == "text":
-        stream = stream.schema("value STRING")
+    stream = spark.readStream.format(kind).options(**options).schema(_SCHEMAS[content])
     folder = address(settings)
     return stream.load(re.sub(r"([\[\]{}*?\\])", r"\\\1", folder))  # a name, no pattern
