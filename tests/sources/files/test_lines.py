@@ -193,3 +193,11 @@ LINES = {
 
 def test_the_text_is_exact_wherever_the_body_stands_last(opened):
     assert [bytes(row.body).decode() for row in opened(*LINES)] == list(LINES.values())
+
+
+def test_a_property_under_both_of_its_names_counts_once(opened):
+    text = json.dumps({"a": 1})
+    both = {**SYSTEM, "iothub-connection-device-id": "V9", "enqueuedTime": "2026-01-10T00:00:01.25Z"}
+    (row,) = opened(line(text, SystemProperties=both))
+    assert (row.device_id, row.enqueued_at) == ("V1", dt.datetime(2026, 1, 10, 0, 0, 1, 250000))
+    assert row.system_properties["iothub-enqueuedtime"] == "1768003201250"

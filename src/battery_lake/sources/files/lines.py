@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
-from battery_lake.sources.envelope import DEVICE, PLACES, ROUTED, TAKEN
+from battery_lake.sources.envelope import DEVICE, ROUTED, TAKEN
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -76,7 +76,8 @@ def envelope(lines: DataFrame, hub: str) -> DataFrame:
         lines
         .where(F.trim("value") != "")
         .withColumn("e", F.from_json("value", LINE))
-        .withColumn("system", in_one_spelling("e.SystemProperties"))
+        .withColumn("entries", in_one_spelling("e.SystemProperties"))
+        .withColumn("system", first_of_each("entries"))
     )
     body = F.col("e.Body")
     is_json = F.substring(body, 1, 1).isin("{", "[")
@@ -102,21 +103,22 @@ def envelope(lines: DataFrame, hub: str) -> DataFrame:
 
 
 def in_one_spelling(name: str) -> Column:
-    """Return a map of system properties in the spelling of :mod:`battery_lake.sources.envelope`."""
-    names = "map({})".format(", ".join(f"'{routed}', '{name}'" for routed, name in ROUTED.items()))
-    places = ", ".join(f"'{place}'" for place in sorted(PLACES))
+    """Return the entries of a map of system properties, spelt as the envelope spells them."""
+    names = "map({})".format(", ".join(f"'{routed}', '{known}'" for routed, known in ROUTED.items()))
     at = "unix_millis(try_cast(entry.value AS timestamp))"
-    pairs = (
+    return F.expr(
         f"transform(map_entries({name}), entry -> named_struct("
         f"'key', coalesce(try_element_at({names}, entry.key), entry.key),"
         f" 'value', coalesce(if(entry.key = 'enqueuedTime', cast({at} AS string), null), entry.value)))"
     )
-    # Spark refuses a map with a key twice: the first of a name stays.
-    firsts = (
-        f"filter({pairs}, (entry, i) -> entry.key NOT IN ({places})"
-        f" AND array_position(transform({pairs}, p -> p.key), entry.key) = i + 1)"
-    )
-    return F.expr(f"map_from_entries({firsts})")
+
+
+def first_of_each(entries: str) -> Column:
+    """Return entries as a map; of a name that stands there twice, which Spark refuses, the first."""
+    keys = f"{entries}.key"
+    firsts = f"filter({entries}, (entry, i) -> array_position({keys}, entry.key) = i + 1)"
+    is_plain = f"size(array_distinct({keys})) = size({keys})"
+    return F.expr(f"map_from_entries(if({is_plain}, {entries}, {firsts}))")
 
 
 def exact_body() -> Column:
