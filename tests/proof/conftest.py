@@ -1,4 +1,4 @@
-"""A demo that can be killed in the middle, and two homes held against each other."""
+"""Commands that can be killed in the middle, and two homes held against each other."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ LISTED = 3
 
 
 @dataclass
-class Demo:
-    """The demo on a home of its own, as a process in a session of its own."""
+class Command:
+    """A command on a home of its own, as a process in a session of its own."""
 
     home: Path
     arguments: tuple[str, ...]
@@ -46,7 +46,7 @@ class Demo:
         """Run to the end and return the seconds it took, or kill everything before and return None."""
         self.lines = []
         began = time.monotonic()
-        command = [sys.executable, "-m", "battery_lake", "--set", f"home={self.home}", "demo", "--json"]
+        command = [sys.executable, "-m", "battery_lake", "--set", f"home={self.home}"]
         with subprocess.Popen(
             [*command, *self.arguments],
             stdout=subprocess.DEVNULL,
@@ -64,7 +64,9 @@ class Demo:
         if process.returncode == -signal.SIGKILL and kill_after_s < limit_s:
             return None
         said = "\n".join(text for _, text in self.lines[-30:])
-        assert process.returncode == 0, f"the demo on {self.home} ended with {process.returncode}:\n{said}"
+        assert process.returncode == 0, (
+            f"{' '.join(self.arguments)} on {self.home} ended with {process.returncode}:\n{said}"
+        )
         return time.monotonic() - began
 
     def _read(self, process: subprocess.Popen[str], began: float) -> None:
@@ -102,13 +104,30 @@ def _is_of_session(pid: int, leader: int) -> bool:
 
 
 @pytest.fixture(scope="session")
-def new_demo(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Demo]:
-    """Make a demo on a new home."""
+def new_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Command]:
+    """Make a command on a new home."""
 
-    def make(*arguments: str) -> Demo:
-        return Demo(tmp_path_factory.mktemp("demo") / "home", arguments)
+    def make(*arguments: str) -> Command:
+        return Command(tmp_path_factory.mktemp("proof") / "home", arguments)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def new_demo(new_command: Callable[..., Command]) -> Callable[..., Command]:
+    """Make a demo on a new home."""
+    return lambda *arguments: new_command("demo", "--json", *arguments)
+
+
+@pytest.fixture
+def tell(capsys: pytest.CaptureFixture[str]) -> Callable[[str], None]:
+    """Say at once how far a proof is: it takes long."""
+
+    def say(text: str) -> None:
+        with capsys.disabled():
+            sys.stderr.write(text + "\n")
+
+    return say
 
 
 @pytest.fixture(scope="session")

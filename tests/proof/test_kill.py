@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import shutil
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,12 +35,12 @@ def moments(undisturbed: Any, total_s: float) -> list[float]:
 def test_a_demo_killed_anywhere_and_run_again_gives_what_an_undisturbed_one_gives(
     new_demo: Callable[..., Any],
     differences: Callable[[Path, Path], list[str]],
-    capsys: pytest.CaptureFixture[str],
+    tell: Callable[[str], None],
 ) -> None:
     arguments = ["--vehicles", VEHICLES, "--days", DAYS, *(["--data", str(DATA)] if DATA.is_dir() else [])]
     undisturbed = new_demo(*arguments)
     total_s = undisturbed.run()
-    tell(capsys, f"\nseed {SEED}; demo {' '.join(arguments)}: undisturbed {total_s:.1f} s")
+    tell(f"\nseed {SEED}; demo {' '.join(arguments)}: undisturbed {total_s:.1f} s")
     problems = []
     for number, moment_s in enumerate(moments(undisturbed, total_s), start=1):
         disturbed = new_demo(*arguments)
@@ -49,7 +48,7 @@ def test_a_demo_killed_anywhere_and_run_again_gives_what_an_undisturbed_one_give
         again_s = disturbed.run()
         found = differences(undisturbed.home, disturbed.home)
         verdict = "; ".join(found) or "equal"
-        tell(capsys, f"{number}: killed {killed_in}, then {again_s:.1f} s: {verdict}")
+        tell(f"{number}: killed {killed_in}, then {again_s:.1f} s: {verdict}")
         problems += [f"killed {killed_in}: {text}" for text in found]
         if not found:
             shutil.rmtree(disturbed.home)
@@ -62,9 +61,3 @@ def kill_at(demo: Any, moment_s: float) -> str:
         shutil.rmtree(demo.home)
         moment_s *= 0.8
     return f"at {moment_s:.1f} s in {demo.last_line.strip()}"
-
-
-def tell(capsys: pytest.CaptureFixture[str], text: str) -> None:
-    """Say at once how far the proof is: it takes long."""
-    with capsys.disabled():
-        sys.stderr.write(text + "\n")
