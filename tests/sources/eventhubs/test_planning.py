@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from battery_lake.errors import DataLossError
 from battery_lake.sources.eventhubs.offsets import Offsets, Place, from_json
-from battery_lake.sources.eventhubs.planning import PartitionState, end_of_batch, shares
+from battery_lake.sources.eventhubs.planning import PartitionState, end_of_batch, shares, up_to
 from battery_lake.sources.eventhubs.source import ranges
 
 AT = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -94,3 +94,32 @@ def test_offsets_of_another_hub_or_a_later_version_are_refused():
         from_json(stored, "other")
     with pytest.raises(DataLossError, match="version"):
         from_json({**stored, "v": 2}, "h")
+
+
+def test_a_run_that_is_to_end_does_not_read_what_came_after_its_start():
+    then = {"0": state(0, 100, "900"), "1": state(0, 50)}
+    now = {"0": state(0, 180, "1700"), "1": state(0, 50), "2": state(0, 7)}
+    assert up_to(then, now) == {"0": state(0, 100, "900"), "1": state(0, 50)}
+
+
+@given(BACKLOGS, st.integers(1, 5_000), st.integers(0, 900))
+def test_capped_batches_come_to_the_target_and_stop_there(backlog, limit, more):
+    then = {name: state(0, waiting) for name, waiting in backlog.items()}
+    now = {name: state(0, waiting + more) for name, waiting in backlog.items()}
+    place, batches = Offsets("hub", {}), 0
+    while (end := ended(place, up_to(then, now), limit)) != place and batches <= 10_000:
+        place, batches = end, batches + 1
+    assert {name: at.next_number for name, at in place.places.items()} == backlog
+
+
+def test_a_run_ends_although_retention_has_passed_its_target():
+    then, now = {"0": state(0, 100)}, {"0": state(150, 200)}
+    with pytest.raises(DataLossError):
+        ended(at(**{"0": 40}), up_to(then, now))
+    start = at(**{"0": 40})
+    assert ended(start, up_to(then, now), strict=False).places["0"].next_number == 40
+
+
+def test_a_hub_that_was_created_anew_is_seen_in_a_run_that_is_to_end():
+    with pytest.raises(DataLossError, match="ends before the place"):
+        ended(at(**{"0": 90}), up_to({"0": state(0, 100)}, {"0": state(0, 3)}))

@@ -2,6 +2,7 @@
 
 import json
 
+import pyspark
 import pytest
 
 from battery_lake.errors import BatteryLakeError
@@ -116,3 +117,32 @@ def test_a_batch_query_reads_what_is_there(spark, hub, made_events):
     spark.dataSource.register(EventHubsSource)
     frame = spark.read.format("eventhubs").option("connectionString", hub.connection_string).load()
     assert frame.groupBy("partition_id").count().orderBy("partition_id").collect() == [("0", 40), ("1", 2)]
+
+
+@pytest.mark.skipif(pyspark.__version__ < "4.2", reason="Spark 4.1 ends a capped run after one batch")
+def test_a_capped_run_to_the_end_leaves_nothing_behind(spark, hub, made_events, tmp_path):
+    hub.append(0, made_events(700))
+    hub.append(1, made_events(200))
+    spark.dataSource.register(EventHubsSource)
+    options = {
+        "connectionString": hub.connection_string,
+        "startingPosition": "earliest",
+        "maxEventsPerTrigger": "300",
+    }
+    query = (
+        spark.readStream
+        .format("eventhubs")
+        .options(**options)
+        .load()
+        .writeStream.format("parquet")
+        .option("path", str(tmp_path / "out"))
+        .option("checkpointLocation", str(tmp_path / "checkpoint"))
+        .trigger(availableNow=True)
+        .start()
+    )
+    query.awaitTermination()
+    read = [progress.numInputRows for progress in query.recentProgress if progress.numInputRows]
+    assert sum(read) == 900
+    assert max(read) <= 302  # a waiting partition gets an event at least
+    rows = spark.read.parquet(str(tmp_path / "out"))
+    assert (rows.count(), rows.select("partition_id", "sequence_number").distinct().count()) == (900, 900)

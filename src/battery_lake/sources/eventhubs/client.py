@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 NO_RETRIES: Final = 0
 """The SDK's own retry goes on from the last event that it handed out, and may give others twice."""
+
+AT_ONCE: Final = 16
+"""So many partitions are asked for at the same time."""
 
 
 def new_client(options: EventHubsOptions) -> EventHubConsumerClient:
@@ -54,7 +58,9 @@ def partition_states(options: EventHubsOptions) -> dict[str, PartitionState]:
     """
     with _open(options) as client:
         names = with_retries(options, "reading the hub's properties", client.get_partition_ids)
-        return {name: _state(options, client, name) for name in names}
+        # Every question is a connection of its own, which takes most of a second to open.
+        with ThreadPoolExecutor(min(len(names), AT_ONCE)) as pool:
+            return dict(zip(names, pool.map(lambda name: _state(options, client, name), names), strict=True))
 
 
 def partition_state(options: EventHubsOptions, name: str) -> PartitionState:

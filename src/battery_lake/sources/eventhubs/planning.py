@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from battery_lake.errors import DataLossError
@@ -35,6 +35,20 @@ class PartitionState:
     next_number: int
     last_offset: str
     last_taken_at: dt.datetime
+
+
+def up_to(target: dict[str, PartitionState], now: dict[str, PartitionState]) -> dict[str, PartitionState]:
+    """Return the states of now as if nothing had come after those of the target.
+
+    Events that were removed since are missing there too; a partition that was added since is left out.
+    """
+    return {
+        name: now[name]
+        if now[name].next_number <= then.next_number  # fewer: the hub was created anew
+        else replace(then, first_number=min(now[name].first_number, then.next_number))
+        for name, then in target.items()
+        if name in now
+    }
 
 
 def checked_start(name: str, place: Place, state: PartitionState, *, fail_on_data_loss: bool) -> int:

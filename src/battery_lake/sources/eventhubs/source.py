@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
 
 from battery_lake.sources.eventhubs.client import partition_states
-from battery_lake.sources.eventhubs.offsets import Offsets, from_json
+from battery_lake.sources.eventhubs.limits import SupportsTriggerAvailableNow, default_limit, in_force
+from battery_lake.sources.eventhubs.offsets import Offsets, Place, from_json
 from battery_lake.sources.eventhubs.options import EventHubsOptions, parse_options
-from battery_lake.sources.eventhubs.planning import end_of_batch
+from battery_lake.sources.eventhubs.planning import end_of_batch, up_to
 from battery_lake.sources.eventhubs.positions import first_places
 from battery_lake.sources.eventhubs.receiver import received
 from battery_lake.sources.eventhubs.rows import SCHEMA, record_batch
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
     from pyspark.sql.types import StructType
+
+    from battery_lake.sources.eventhubs.planning import PartitionState
 
 
 @dataclass(frozen=True)
@@ -81,7 +84,7 @@ class EventHubsReader(DataSourceReader):
         return rows_of(self.options, partition)
 
 
-class EventHubsStreamReader(DataSourceStreamReader):
+class EventHubsStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow):  # type: ignore[misc]
     """The hub as a stream. Every batch is a range of sequence numbers, so it can be read again.
 
     Spark 4.1 has no read limits in this interface: the limits are kept here, from the place that the last
@@ -91,6 +94,8 @@ class EventHubsStreamReader(DataSourceStreamReader):
     def __init__(self, options: EventHubsOptions) -> None:
         self.options = options
         self._reached: Offsets | None = None
+        self._target: dict[str, PartitionState] | None = None
+        self._seen: dict[str, PartitionState] = {}
 
     def initialOffset(self) -> dict[str, Any]:  # noqa: N802
         """Return where a new stream begins; asked again, the same."""
@@ -98,15 +103,29 @@ class EventHubsStreamReader(DataSourceStreamReader):
 
     def latestOffset(self, start: dict[str, Any] | None = None, limit: Any = None) -> dict[str, Any]:  # noqa: N802
         """Return how far the next batch goes."""
-        del limit  # the options say it
+        max_events, max_bytes = in_force(limit, self.options.max_events, self.options.max_bytes)
+        self._seen = partition_states(self.options)
         end = end_of_batch(
             self._begin() if start is None else self._read(start),
-            partition_states(self.options),
-            max_events=self.options.max_events,
-            max_bytes=self.options.max_bytes,
+            self._seen if self._target is None else up_to(self._target, self._seen),
+            max_events=max_events,
+            max_bytes=max_bytes,
             fail_on_data_loss=self.options.fail_on_data_loss,
         )
         return end.as_json()
+
+    def getDefaultReadLimit(self) -> Any:  # noqa: N802
+        """Return the limit that the options set (from Spark 4.2 on)."""
+        return default_limit(self.options.max_events, self.options.max_bytes)
+
+    def prepareForTriggerAvailableNow(self) -> None:  # noqa: N802
+        """Note what is there now: the run ends there (from Spark 4.2 on)."""
+        self._target = partition_states(self.options)
+
+    def reportLatestOffset(self) -> dict[str, Any] | None:  # noqa: N802
+        """Return how far the hub reached when it was last asked (from Spark 4.2 on)."""
+        places = {name: Place(state.next_number) for name, state in self._seen.items()}
+        return Offsets(self.options.address.hub, places).as_json() if places else None
 
     def partitions(self, start: dict[str, Any], end: dict[str, Any]) -> Sequence[InputPartition]:
         """Return the ranges of a batch; the same for the same offsets, whenever it is asked."""
