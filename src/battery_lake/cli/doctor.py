@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from battery_lake.clock import utc_now
 from battery_lake.errors import BatteryLakeError, SetupError
 from battery_lake.jars import DELTA_JARS, SPARK_SERIES, delta_jars, present_jar
 from battery_lake.java import find_java
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Callable, Sequence
 
     from battery_lake.settings import Settings
@@ -88,9 +90,22 @@ def examine(load_settings: Callable[[], Settings], *, fetch: bool = False) -> li
     try:
         settings = load_settings()
     except BatteryLakeError as error:
-        found = f"{error.what} {error.why}".strip()
-        return [*findings, Finding("Settings", Verdict.FAIL, found, error.remedy)]
+        return [*findings, failed("Settings", error)]
     return [*findings, Finding("Settings", Verdict.OK, "valid"), *_home(settings.home.absolute())]
+
+
+def failed(name: str, error: BatteryLakeError) -> Finding:
+    """Return an error as the finding of a check."""
+    return Finding(name, Verdict.FAIL, ": ".join(filter(None, (error.what, error.why))), error.remedy)
+
+
+def ago(at: dt.datetime) -> str:
+    """Return how long ago an instant was, in the unit that suits."""
+    seconds = max(0.0, (utc_now() - at).total_seconds())
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def render(findings: Sequence[Finding]) -> str:

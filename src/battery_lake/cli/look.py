@@ -1,4 +1,4 @@
-"""Commands that look and change nothing."""
+"""Commands that look; the one thing that they change is a stream's place, when `doctor` is told to."""
 
 from __future__ import annotations
 
@@ -10,16 +10,35 @@ import typer
 from battery_lake.cli.base import AsJson, app, options
 
 
-@app.command(epilog="Examples: battery-lake doctor | battery-lake doctor --fetch")
+@app.command(
+    epilog="Examples: battery-lake doctor | battery-lake doctor --source | ... doctor --move-to earliest |"
+    """ ... doctor --move-to '{"0": 1200}' --yes"""
+)
 def doctor(
     context: typer.Context,
     fetch: Annotated[bool, typer.Option(help="Fetch the Delta jars if they are missing.")] = False,
+    source: Annotated[
+        bool, typer.Option("--source", help="Look at where the messages come from, not at the machine.")
+    ] = False,
+    move_to: Annotated[
+        str,
+        typer.Option(
+            metavar="POSITION",
+            help="Rewrite the stream's place in the hub, the old one kept: earliest, latest, a time, or"
+            " numbers by partition.",
+        ),
+    ] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Rewrite without asking.")] = False,
     json: AsJson = False,
 ) -> None:
-    """Check Python, Java, jars, memory, disk and settings, and say how to mend each."""
+    """Check the machine and the settings, or why the source's stream stands still; say how to mend it."""
     from battery_lake.cli.doctor import Verdict, examine, render
+    from battery_lake.cli.doctor_source import doctor_source
     from battery_lake.cli.show import as_json
 
+    if source or move_to:
+        doctor_source(options(context), move_to, yes=yes, json=json)
+        return
     findings = examine(lambda: options(context).settings()[0], fetch=fetch)
     if json:
         as_json(findings)
