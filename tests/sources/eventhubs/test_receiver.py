@@ -6,10 +6,12 @@ import threading
 import pytest
 
 from battery_lake.errors import DataLossError, RemoteError
+from battery_lake.local.eventhub.standin import EventHubStandIn
 from battery_lake.sources.eventhubs.client import partition_states
+from battery_lake.sources.eventhubs.options import parse_options
 from battery_lake.sources.eventhubs.planning import PartitionState
 from battery_lake.sources.eventhubs.positions import first_places
-from battery_lake.sources.eventhubs.receiver import received
+from battery_lake.sources.eventhubs.receiver import Receiver, received
 from battery_lake.sources.eventhubs.rows import record_batch
 
 
@@ -134,3 +136,30 @@ def test_starting_positions(hub, options, made_events):
     assert begins(new_year + dt.timedelta(seconds=1.5)) == {"0": 20, "1": 0}
     assert begins(new_year + dt.timedelta(days=1)) == {"0": 50, "1": 0}
     assert isinstance(states["0"], PartitionState)
+
+
+def test_a_consumer_group_that_is_not_there_is_named(tmp_path, made_events):
+    with EventHubStandIn(tmp_path / "named", partitions=1, consumer_groups={"lake"}) as standin:
+        standin.append(0, made_events(3))
+        given = {
+            "connectionString": standin.connection_string,
+            "consumerGroup": "lak",
+            "receiveTimeout": "20",
+        }
+        with pytest.raises(RemoteError, match="consumer group lak: not there") as caught:
+            numbers(received(parse_options(given), "0", 0, 3))
+    assert "that the consumer group exists" in caught.value.remedy
+
+
+def test_five_other_readers_are_told_as_such(hub, options, made_events):
+    hub.append(0, made_events(3))
+    given = options(receiveTimeout="2")
+    others = [Receiver(given, "0", 0) for _ in range(5)]
+    try:
+        for other in others:
+            assert other.receive(1)
+        with pytest.raises(RemoteError, match="too many readers"):
+            numbers(received(given, "0", 0, 3))
+    finally:
+        for other in others:
+            other.close()

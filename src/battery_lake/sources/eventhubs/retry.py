@@ -80,7 +80,8 @@ def pause(options: EventHubsOptions, doing: str, fault: Exception, *, failures: 
 
 def in_words(options: EventHubsOptions, doing: str, fault: Exception) -> BatteryLakeError:
     """Return the error that says what to check; it holds no secret."""
-    text = without_secrets(str(fault).split("\n", maxsplit=1)[0])[:400]
+    whole = str(fault)  # the condition stands in its second line
+    text = without_secrets(whole.split("\n", maxsplit=1)[0])[:400]
     where = (
         f"hub {options.address.hub} at {options.address.namespace}, consumer group {options.consumer_group}"
     )
@@ -91,12 +92,17 @@ def in_words(options: EventHubsOptions, doing: str, fault: Exception) -> Battery
             else "give the identity the role 'Azure Event Hubs Data Receiver' on the namespace or hub"
         )
         return RemoteError(f"{where}: not let in while {doing}", why=text, remedy=remedy)
-    if "amqp:not-found" in text:
+    if "amqp:not-found" in whole:
         remedy = "check the Event Hub-compatible name (EntityPath) and that the consumer group exists"
         return RemoteError(f"{where}: not there while {doing}", why=text, remedy=remedy)
-    if "quota" in text.lower() or "resource-limit" in text:
+    if "resource-limit-exceeded" in whole:
         remedy = "five readers a partition and consumer group are allowed: give this stream its own group"
         return RemoteError(f"{where}: too many readers while {doing}", why=text, remedy=remedy)
+    if "amqp:link:stolen" in whole:
+        remedy = (
+            "another reader has taken the partition for itself (owner level): give this stream its own group"
+        )
+        return RemoteError(f"{where}: an exclusive reader while {doing}", why=text, remedy=remedy)
     remedy = "check network, firewall and private endpoint (port 5671; transport=websockets uses 443)"
     return RemoteError(f"{where}: gave up {doing}", why=text, remedy=remedy)
 
