@@ -46,7 +46,7 @@ PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 	--no-emit-index-url pyproject.toml
 requirements: ## pin the dependencies anew; needs uv
 	$(PIN) --extra dev --output-file requirements/dev.txt
-	$(PIN) --extra local --extra report --constraint requirements/dev.txt --output-file requirements/local.txt
+	$(PIN) --extra azure --extra local --extra report --constraint requirements/dev.txt --output-file requirements/local.txt
 
 clean: ## remove the environment, the caches and the demo's lake
 	rm -rf $(VENV) .battery_lake .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis

@@ -5,21 +5,23 @@ Each stage leaves a mark when it is done; run again, the demo goes on where it s
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import importlib
 import json
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 from battery_lake.cli.base import app, options
-from battery_lake.errors import SettingsError
+from battery_lake.errors import SettingsError, SetupError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from battery_lake.cli.show import ConsoleProgress
     from battery_lake.lake.access import Lake
@@ -38,10 +40,11 @@ class DemoInput:
     days: int
     seed: int
     data: str
+    source: str
 
 
 @app.command(
-    epilog="Examples: battery-lake demo | battery-lake demo --data ../data --vehicles 50 | ... demo --clean"
+    epilog="Examples: battery-lake demo | battery-lake demo --data ../data | battery-lake demo --source files"
 )
 def demo(
     context: typer.Context,
@@ -51,6 +54,10 @@ def demo(
     vehicles: Annotated[int, typer.Option(min=1, help="Vehicles to simulate.")] = 20,
     days: Annotated[int, typer.Option(min=1, help="Days to simulate.")] = 365,
     seed: Annotated[int, typer.Option(help="The same seed gives the same fleet.")] = 1,
+    source: Annotated[
+        Literal["eventhub", "files"],
+        typer.Option(help="eventhub: through a hub on this machine, as in production; files."),
+    ] = "eventhub",
     clean: Annotated[
         bool, typer.Option(help="Throw away what an earlier demo left, and start anew.")
     ] = False,
@@ -61,23 +68,25 @@ def demo(
     from battery_lake.cli.reporting import read_report_data, report_path
     from battery_lake.cli.show import ConsoleProgress
     from battery_lake.cli.show import as_json as print_json
+    from battery_lake.lake.access import Lake
     from battery_lake.log import configure
     from battery_lake.report.html import render
+    from battery_lake.session import spark_session
 
     chosen = options(context)
     configure(chosen.verbosity)
     settings, _ = chosen.settings()
     progress = ConsoleProgress(quiet=chosen.verbosity < 0)
     found = data.absolute() if data is not None and _recordings(data) else None
-    wanted = DemoInput(vehicles, days, seed, str(found or ""))
+    wanted = DemoInput(vehicles, days, seed, str(found or ""), source)
     _claim(settings, wanted, clean=clean)
     if found is None:
         progress.say(_no_recordings(data))
-    _inputs(settings, wanted, progress)
-    progress.say("starting Spark")
-    lake = chosen.lake()
-    _reference(lake, progress)
-    results = _pipelines(lake, progress)
+    with _source(settings, wanted, progress) as reading:
+        progress.say("starting Spark")
+        lake = Lake(spark_session(reading), reading)
+        _reference(lake, progress)
+        results = _pipelines(lake, progress)
     progress.say("report: reading gold")
     told = read_report_data(lake)
     path = report_path(lake)
@@ -138,6 +147,37 @@ def _once(settings: Settings, name: str, progress: ConsoleProgress, work: Callab
         return
     progress.say(f"{name}:")
     _write_mark(mark, work())
+
+
+@contextlib.contextmanager
+def _source(settings: Settings, wanted: DemoInput, progress: ConsoleProgress) -> Iterator[Settings]:
+    """Make the messages, and stand them where they are read from."""
+    if wanted.source == "files":
+        _inputs(settings, wanted, progress)
+        yield settings
+        return
+    _require_sdk()
+    from battery_lake.cli.demo_hub import demo_hub, fill, reading
+
+    outbox = settings.home / "outbox"
+    source = settings.source.model_copy(update={"landing": str(outbox)})
+    _inputs(settings.model_copy(update={"source": source}), wanted, progress)
+    with demo_hub(settings) as hub:
+        _once(settings, "send", progress, lambda: {"messages": fill(hub, outbox, progress.say)})
+        shutil.rmtree(outbox, ignore_errors=True)
+        yield reading(settings, hub)
+
+
+def _require_sdk() -> None:
+    """Say what is missing before anything is made."""
+    try:
+        importlib.import_module("azure.eventhub")
+    except ModuleNotFoundError as fault:
+        raise SetupError(
+            "the demo's hub cannot be read",
+            why=str(fault),
+            remedy="pip install 'battery-lake[azure]', or add --source files",
+        ) from fault
 
 
 def _inputs(settings: Settings, wanted: DemoInput, progress: ConsoleProgress) -> None:

@@ -4,26 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from azure.eventhub import EventHubProducerClient
 from azure.eventhub.amqp import AmqpAnnotatedMessage, AmqpMessageProperties
 
+from battery_lake.sources.envelope import OF_THE_MESSAGE, ROUTED, TAKEN
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
-
-ANNOTATIONS: Final = {
-    "connectionDeviceId": "iothub-connection-device-id",
-    "connectionModuleId": "iothub-connection-module-id",
-    "connectionAuthMethod": "iothub-connection-auth-method",
-    "connectionDeviceGenerationId": "iothub-connection-auth-generation-id",
-    "messageSource": "iothub-message-source",
-    "dt-dataschema": "dt-dataschema",
-    "dt-subject": "dt-subject",
-}
-"""System properties of a routing file, and the annotations that the built-in endpoint has for them."""
 
 
 def send_landing(folder: Path, connection_string: str, say: Callable[[str], None]) -> int:
@@ -82,10 +73,11 @@ def _send(producer: EventHubProducerClient, content: bytes) -> int:
 def event(line: dict[str, Any]) -> AmqpAnnotatedMessage:
     """Return a line of a routing file as the built-in endpoint would give it."""
     system = line["SystemProperties"]
+    named = {ROUTED.get(name, name): value for name, value in system.items()}
     annotations: dict[str | bytes, Any] = {
-        name: system[key] for key, name in ANNOTATIONS.items() if key in system
+        name: value for name, value in named.items() if name not in OF_THE_MESSAGE
     }
-    annotations["iothub-enqueuedtime"] = dt.datetime.fromisoformat(line["EnqueuedTimeUtc"][:26] + "+00:00")
+    annotations[TAKEN] = dt.datetime.fromisoformat(line["EnqueuedTimeUtc"][:26] + "+00:00")
     annotations.setdefault("iothub-message-source", "Telemetry")
     properties: Any = AmqpMessageProperties
     return AmqpAnnotatedMessage(

@@ -129,6 +129,10 @@ class EventHubStandIn:
         """
         return self._service.append(partition, [store(event) for event in events], enqueued_ms)
 
+    def next_sequence_numbers(self) -> list[int]:
+        """Return, a partition, the number that its next event will get."""
+        return [log.next_sequence_number for log in self._hub.logs]
+
     def close(self) -> None:
         """Cut the connections and stop; the events stay on disk."""
         if self._thread.is_alive() and self._service.loop is not None and self._stop is not None:
