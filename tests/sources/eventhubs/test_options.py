@@ -6,7 +6,7 @@ import pickle
 import pytest
 
 from battery_lake.errors import SettingsError
-from battery_lake.sources.eventhubs.address import parse_connection_string
+from battery_lake.sources.address import parse_connection_string
 from battery_lake.sources.eventhubs.options import parse_options
 
 KEY = "c2VjcmV0LWtleQ=="

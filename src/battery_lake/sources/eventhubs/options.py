@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from battery_lake.errors import SettingsError
-from battery_lake.sources.eventhubs.address import HubAddress, parse_connection_string
+from battery_lake.sources.address import HubAddress, parse_connection_string
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

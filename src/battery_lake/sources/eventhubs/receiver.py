@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from azure.eventhub import EventData
 
-    from battery_lake.sources.eventhubs.address import HubAddress
+    from battery_lake.sources.address import HubAddress
     from battery_lake.sources.eventhubs.options import EventHubsOptions
     from battery_lake.sources.eventhubs.planning import PartitionState
 
