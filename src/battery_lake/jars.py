@@ -1,4 +1,4 @@
-"""The two Delta jars that a local Spark needs: pinned, verified, fetched once.
+"""The jars that a local Spark needs: pinned, verified, fetched once. Two of Delta, four more for Kafka.
 
 Looked for in BATTERY_LAKE_JARS, the user's cache and Maven's local store; then fetched from a
 repository named in the environment or in Maven's settings, by Maven, or by the Ivy inside pyspark.
@@ -6,8 +6,10 @@ repository named in the environment or in Maven's settings, by Maven, or by the 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
+import importlib.metadata
 import importlib.util
 import os
 import re
@@ -66,24 +68,66 @@ class Jar:
         return f"{self.group.replace('.', '/')}/{self.artifact}/{self.version}/{self.file_name}"
 
 
-SPARK_SERIES = "4.1"
+_DELTA_FOR_SPARK = {
+    "4.1": ("75a9400986853c061f5109f012547de2545a5759e5e752e5ef633dabe16a4f10", 9_471_929),
+    "4.2": ("27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead", 9_515_916),
+}
+"""Delta is built anew for every Spark; this project pins the first and tests with all of them."""
+
+
+def _installed_series() -> str:
+    """The Spark that is installed, where there is a Delta for it; else the one that is pinned."""
+    pinned = next(iter(_DELTA_FOR_SPARK))
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        series = ".".join(importlib.metadata.version("pyspark").split(".")[:2])
+        return series if series in _DELTA_FOR_SPARK else pinned
+    return pinned
+
+
+SPARK_SERIES = _installed_series()
 """The Spark that the jars are built for."""
 
 # Delta's further dependencies are in pyspark already, in newer versions.
 DELTA_JARS = (
-    Jar(
-        "io.delta",
-        f"delta-spark_{SPARK_SERIES}_2.13",
-        "4.4.0",
-        "75a9400986853c061f5109f012547de2545a5759e5e752e5ef633dabe16a4f10",
-        9_471_929,
-    ),
+    Jar("io.delta", f"delta-spark_{SPARK_SERIES}_2.13", "4.4.0", *_DELTA_FOR_SPARK[SPARK_SERIES]),
     Jar(
         "io.delta",
         "delta-storage",
         "4.4.0",
         "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc",
         113_863,
+    ),
+)
+
+# 4.1.1 is the newest of 4.1 of which every part was published. What else they need is in pyspark.
+KAFKA_JARS = (
+    Jar(
+        "org.apache.spark",
+        "spark-sql-kafka-0-10_2.13",
+        "4.1.1",
+        "9c1ce986f548e6b1dcb0e2dfe2f253a0bc58f2232a32a0c9c6c674dd25a8570c",
+        491_694,
+    ),
+    Jar(
+        "org.apache.spark",
+        "spark-token-provider-kafka-0-10_2.13",
+        "4.1.1",
+        "e510adc37b03d01d0a190d0dab472b5538e05eaa77454f7e9477156d7a6820ae",
+        66_579,
+    ),
+    Jar(
+        "org.apache.kafka",
+        "kafka-clients",
+        "3.9.1",
+        "7568b998572d256f0b7bc0afdc1b7a2588b8b08415c62ce314c864a6851ae9d9",
+        9_215_194,
+    ),
+    Jar(
+        "org.apache.commons",
+        "commons-pool2",
+        "2.12.1",
+        "5273c8bc8c0dca2211175c0d27efbd7228efae99689aac001a8e1ef8e872e9ef",
+        152_289,
     ),
 )
 
@@ -102,6 +146,22 @@ def delta_jars() -> tuple[Path, ...]:
         If a jar is missing from BATTERY_LAKE_JARS, or no way to fetch it works.
     """
     return tuple(present_jar(jar) or _fetch(jar) for jar in DELTA_JARS)
+
+
+def kafka_jars() -> tuple[Path, ...]:
+    """Return the jars that let Spark read Kafka, fetching those that are missing.
+
+    Returns
+    -------
+    tuple of Path
+        One verified file a jar, in the order of `KAFKA_JARS`.
+
+    Raises
+    ------
+    SetupError
+        If a jar is missing from BATTERY_LAKE_JARS, or no way to fetch it works.
+    """
+    return tuple(present_jar(jar) or _fetch(jar) for jar in KAFKA_JARS)
 
 
 def present_jar(jar: Jar) -> Path | None:
@@ -177,8 +237,13 @@ def _fetch(jar: Jar) -> Path:
         f"{jar.file_name} could not be fetched.",
         why="\n     ".join(tried),
         remedy="set BATTERY_LAKE_MAVEN_URL to a Maven repository that you can reach, or BATTERY_LAKE_JARS "
-        f"to a folder with {' and '.join(each.file_name for each in DELTA_JARS)}",
+        f"to a folder with {' and '.join(each.file_name for each in _set_of(jar))}",
     )
+
+
+def _set_of(jar: Jar) -> tuple[Jar, ...]:
+    """What such a folder has to hold: Delta's, and Kafka's where it is one of them that is missing."""
+    return (*DELTA_JARS, *KAFKA_JARS) if jar in KAFKA_JARS else DELTA_JARS
 
 
 def _ways(jar: Jar) -> Iterator[tuple[str, Callable[[Path], None]]]:

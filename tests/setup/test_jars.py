@@ -160,3 +160,20 @@ def test_a_given_folder_is_the_only_place_looked_at(machine: Path, monkeypatch: 
     (folder / jars.DELTA_JARS[1].file_name).write_bytes(b"other")
     with pytest.raises(SetupError, match="another content"):
         jars.delta_jars()
+
+
+def test_kafkas_jars_are_fetched_when_asked_for_and_named_when_they_cannot_be_had(
+    repository: Repository, machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(jars, "KAFKA_JARS", jars.DELTA_JARS)
+    monkeypatch.setattr(jars, "DELTA_JARS", ())
+    repository.files = {f"/{jar.repository_path}": CONTENT[jar.artifact] for jar in jars.KAFKA_JARS}
+    monkeypatch.setenv("BATTERY_LAKE_MAVEN_URL", repository.url)
+    assert jars.delta_jars() == ()
+    assert repository.asked == []
+    assert [path.read_bytes() for path in jars.kafka_jars()] == list(CONTENT.values())
+    folder = machine / "given"
+    folder.mkdir()
+    monkeypatch.setenv("BATTERY_LAKE_JARS", str(folder))
+    with pytest.raises(SetupError, match=r"first-1\.0\.jar"):
+        jars.kafka_jars()
