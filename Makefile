@@ -17,10 +17,10 @@ UV := $(shell command -v uv)
 # The development set holds the local one.
 INSTALLED := $(VENV)/$(if $(wildcard $(VENV)/.dev),.dev,.local)
 
-.PHONY: help demo test lint bench proof requirements clean
+.PHONY: help demo test test-spark42 lint bench proof requirements clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## simulate a fleet, run the whole lakehouse on it, write the report
 	@$(BIN)/battery-lake demo $(if $(DATA),--data $(DATA)) $(ARGS)
@@ -28,6 +28,11 @@ demo: $(INSTALLED) ## simulate a fleet, run the whole lakehouse on it, write the
 # Two Sparks side by side: one alone keeps no more than one core busy on tests' small data.
 test: $(VENV)/.dev ## run the tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+SPARK42 := .venv-spark42
+test-spark42: $(SPARK42)/.ready ## run the tests of sources, streams and the lake with Spark 4.2
+	@$(SPARK42)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	  tests/sources/eventhubs tests/sources/files tests/pipelines tests/lake $(ARGS)
 
 lint: $(VENV)/.dev ## check style, types, layers and declared dependencies
 	$(BIN)/ruff check .
@@ -46,10 +51,11 @@ PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashe
 	--no-emit-index-url pyproject.toml
 requirements: ## pin the dependencies anew; needs uv
 	$(PIN) --extra dev --output-file requirements/dev.txt
+	echo 'pyspark==4.2.0' | $(subst pyproject.toml,-,$(PIN)) --no-deps --output-file requirements/spark42.txt
 	$(PIN) --extra azure --extra local --extra report --constraint requirements/dev.txt --output-file requirements/local.txt
 
 clean: ## remove the environment, the caches and the demo's lake
-	rm -rf $(VENV) .battery_lake .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(SPARK42) .battery_lake .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 
 # Hashed pins first, then the package itself without looking at dependencies again, then the Delta jars.
 PIP := $(if $(UV),VIRTUAL_ENV=$(VENV) uv pip,$(BIN)/python -m pip --disable-pip-version-check)
@@ -58,6 +64,18 @@ $(VENV)/.local $(VENV)/.dev: $(VENV)/.%: requirements/%.txt pyproject.toml | $(B
 	@$(PIP) install --quiet --require-hashes -r requirements/$*.txt
 	@$(PIP) install --quiet --no-deps --editable .
 	@$(BIN)/python -c 'from battery_lake.jars import delta_jars; delta_jars()'
+	@touch $@
+
+# The same set with another Spark in it.
+$(SPARK42)/.ready: requirements/dev.txt requirements/spark42.txt pyproject.toml | $(BIN)/python
+	@echo "installing requirements/dev.txt with Spark 4.2 into $(SPARK42) (a minute or two, once)"
+	@$(BIN)/python -m venv --clear $(SPARK42)
+	@for file in dev spark42; do \
+	  $(if $(UV),VIRTUAL_ENV=$(SPARK42) uv pip,$(SPARK42)/bin/python -m pip --disable-pip-version-check) \
+	    install --quiet --no-deps --require-hashes -r requirements/$$file.txt; \
+	done
+	@$(if $(UV),VIRTUAL_ENV=$(SPARK42) uv pip,$(SPARK42)/bin/python -m pip --disable-pip-version-check) \
+	  install --quiet --no-deps --editable .
 	@touch $@
 
 # The first Python of 3.12 or 3.11 that really runs: a version manager's stand-in may not.

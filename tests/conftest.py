@@ -35,10 +35,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
-    """The local session that the product itself builds, with one shuffle partition."""
+    """The local session that the product itself builds, with one shuffle partition, with Kafka if it can."""
+    from battery_lake.errors import SetupError
+    from battery_lake.jars import kafka_jars
     from battery_lake.session import spark_session
     from battery_lake.settings import load
 
+    try:
+        kafka_jars()
+    except SetupError:
+        source = "files"
+    else:
+        source = "kafka"
     home = tmp_path_factory.mktemp("spark")
     settings, _ = load(
         [
@@ -46,6 +54,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
             "spark.master=local[2]",
             "spark.shuffle_partitions=1",
             "spark.driver_memory=1g",
+            f"source.format={source}",
         ],
         environment={},
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from battery_lake.lake.access import Lake
 from battery_lake.log import configure
 from battery_lake.session import spark_session
-from battery_lake.settings import Settings
+from battery_lake.settings import Settings, SourceSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,13 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def temporary_spark() -> Iterator[tuple[SparkSession, Path]]:
+def temporary_spark(*, kafka: bool = False) -> Iterator[tuple[SparkSession, Path]]:
     """Start the product's own local session; stop it and remove its folder in the end.
+
+    Parameters
+    ----------
+    kafka
+        Whether it is to read Kafka.
 
     Yields
     ------
@@ -32,7 +37,10 @@ def temporary_spark() -> Iterator[tuple[SparkSession, Path]]:
     configure()
     folder = Path(tempfile.mkdtemp(prefix="battery-lake-bench-"))
     try:
-        spark = spark_session(settings_at(folder / "session"))
+        settings = settings_at(folder / "session")
+        if kafka:
+            settings = settings.model_copy(update={"source": SourceSettings(format="kafka")})
+        spark = spark_session(settings)
         try:
             yield spark, folder
         finally:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from battery_lake.errors import SetupError
-from battery_lake.jars import delta_jars
+from battery_lake.jars import delta_jars, kafka_jars
 from battery_lake.java import find_java
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def spark_session(settings: Settings) -> SparkSession:
     Parameters
     ----------
     settings
-        The settings in force; only `home` and `spark` are read.
+        The settings in force; only `home`, `spark` and `source.format` are read.
 
     Returns
     -------
@@ -50,7 +50,7 @@ def spark_session(settings: Settings) -> SparkSession:
     Raises
     ------
     SetupError
-        If pyspark, Java or the Delta jars are missing, or Java does not start.
+        If pyspark, Java or a jar is missing, or Java does not start.
     """
     if importlib.util.find_spec("pyspark") is None:
         raise SetupError(
@@ -78,7 +78,7 @@ def local_conf(settings: Settings, jars: Sequence[Path]) -> dict[str, str]:
     settings
         The settings in force; only `home` and `spark` are read.
     jars
-        The Delta jars.
+        Delta's, and Kafka's where it is to be read.
 
     Returns
     -------
@@ -139,8 +139,9 @@ def _start(settings: Settings) -> SparkSession:
         remedy = "set `home` to a folder that you may write to"
         raise SetupError("The lake's folder cannot be written.", why=str(error), remedy=remedy) from error
     java = find_java()
+    jars = (*delta_jars(), *(kafka_jars() if settings.source.format == "kafka" else ()))
     builder = SparkSession.builder
-    for key, value in local_conf(settings, delta_jars()).items():
+    for key, value in local_conf(settings, jars).items():
         builder = builder.config(key, value)
     os.environ["TZ"] = "UTC"
     if hasattr(time, "tzset"):

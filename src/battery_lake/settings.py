@@ -42,13 +42,20 @@ class LakeSettings(Section):
 class SourceSettings(Section):
     """Where messages come from."""
 
-    format: Literal["files", "eventhubs"] = Field("files", description="files or eventhubs.")
+    format: Literal["files", "eventhubs", "kafka"] = Field("files", description="files, eventhubs or kafka.")
     landing: str = Field("", description="Folder of routing or Capture files; empty: landing under home.")
-    hub: str = Field("landing", description="Name that stands for the source in bronze.")
+    hub: str = Field(
+        "", description="Name of the source in bronze; empty: landing, or the hub's or topic's own."
+    )
     file_format: Literal["json", "avro"] = Field(
         "json", description="json: routing in JSON; avro: routing in Avro, Event Hubs Capture."
     )
     max_files_per_trigger: int = Field(64, ge=1, description="Landing files in one batch.")
+
+    @property
+    def stream(self) -> str:
+        """Name of the stream that fills bronze: every way of reading keeps a place of its own."""
+        return f"ingest-{self.file_format if self.format == 'files' else self.format}"
 
 
 class EventHubsSettings(Section):
@@ -69,6 +76,25 @@ class EventHubsSettings(Section):
     fail_on_data_loss: bool = Field(True, description="Stop where retention removed unread events.")
     transport: Literal["amqp", "websockets"] = Field("amqp", description="amqp or websockets (port 443).")
     proxy: SecretStr = Field(SecretStr(""), description="http://user:password@host:port of a proxy.")
+
+
+class KafkaSettings(Section):
+    """Kafka: that of an Event Hubs namespace, or any other."""
+
+    connection_string: SecretStr = Field(
+        SecretStr(""), description="Of an Event Hubs namespace or one of its hubs; Standard tier and up."
+    )
+    bootstrap_servers: str = Field("", description="host:port, of any other Kafka; commas between several.")
+    topic: str = Field("", description="The topic: an event hub, where the connection string names none.")
+    service_credential: str = Field("", description="A service credential of Unity Catalog, on Databricks.")
+    starting_position: Literal["earliest", "latest"] = Field(
+        "earliest", description="Where a new checkpoint begins."
+    )
+    max_events_per_trigger: int = Field(200_000, ge=1, description="Records in one batch.")
+    fail_on_data_loss: bool = Field(True, description="Stop where retention removed unread records.")
+    options: SecretStr = Field(
+        SecretStr("{}"), description="More options of Kafka's client, as a JSON object; may hold secrets."
+    )
 
 
 class RefineSettings(Section):
@@ -116,6 +142,7 @@ class Settings(Section):
     lake: LakeSettings = LakeSettings()
     source: SourceSettings = SourceSettings()
     eventhubs: EventHubsSettings = EventHubsSettings()
+    kafka: KafkaSettings = KafkaSettings()
     refine: RefineSettings = RefineSettings()
     sessions: SessionSettings = SessionSettings()
     health: HealthSettings = HealthSettings()

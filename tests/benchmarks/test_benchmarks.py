@@ -13,6 +13,8 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMALLEST = {
     "bronze_to_silver": ("--vehicles", "1", "--days", "20"),
     "health_step": ("--vehicles", "1", "--days", "5", "--textbook-cells", "96"),
+    "hub_source": ("--messages", "2000"),
+    "kafka_source": ("--messages", "2000"),
     "whole_way": ("--vehicles", "1", "--days", "20"),
 }
 
@@ -30,6 +32,8 @@ def test_a_benchmark_runs_and_its_sides_agree(name: str, tmp_path: Path) -> None
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr
+    if "skipped." in ran.stdout:
+        pytest.skip(ran.stdout)
     result = json.loads(file.read_text(encoding="utf-8"))
     assert result["name"] == name
     assert result["checked"]

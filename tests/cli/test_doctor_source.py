@@ -82,7 +82,7 @@ def plan(
 
 @pytest.fixture
 def checkpoint(tmp_path: Path) -> Path:
-    return tmp_path / "home" / "checkpoints" / "ingest"
+    return tmp_path / "home" / "checkpoints" / "ingest-eventhubs"
 
 
 def numbers(rows: Callable[..., Any], home: Path) -> list[int]:
@@ -335,7 +335,7 @@ def test_a_place_that_is_the_present_one_is_not_rewritten(
     plan(checkpoint, 0, {"0": 20, "1": 0})
     told = command("doctor", "--source", "--move-to", "latest")
     assert (told.code, "stands there already" in told.out) == (0, True)
-    assert not list(checkpoint.parent.glob("ingest.before-*"))
+    assert not list(checkpoint.parent.glob("ingest-eventhubs.before-*"))
 
 
 # --- files ---------------------------------------------------------------------------------------------
@@ -355,11 +355,11 @@ def test_landing_files_that_wait(run: Callable[..., Any], tmp_path: Path) -> Non
     assert "1 *.json files" in finding(told, "Landing")["found"]
     assert "all of them wait" in finding(told, "Waiting")["found"]
 
-    plan(tmp_path / "checkpoints" / "ingest", 0, {})
+    plan(tmp_path / "checkpoints" / "ingest-json", 0, {})
     os.utime(landing / "a.json", (1, 1))
     assert "no file is newer" in finding(run(*asked), "Waiting")["found"]
     (landing / "c.json").touch()
-    os.utime(tmp_path / "checkpoints" / "ingest" / "commits" / "0", (2, 2))
+    os.utime(tmp_path / "checkpoints" / "ingest-json" / "commits" / "0", (2, 2))
     assert "1 files are newer" in finding(run(*asked), "Waiting")["found"]
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from battery_lake.sources.envelope import milliseconds, properties
+from battery_lake.sources.envelope import microseconds, milliseconds, properties
 
 AT_MS = 1_768_003_201_250
 
@@ -60,3 +60,8 @@ def test_names_of_the_routing_become_those_of_the_endpoint_and_the_first_of_a_na
         "own": "true",
         "count": "3",
     }
+
+
+def test_an_instant_that_spark_does_not_know_is_none():
+    assert microseconds(AT_MS) == 1000 * AT_MS
+    assert [microseconds(at) for at in (None, 10**15, -(10**15), 2**63)] == [None] * 4

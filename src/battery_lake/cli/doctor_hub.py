@@ -31,8 +31,8 @@ LONG_SILENCE: Final = dt.timedelta(days=1)
 GO_ON: Final = "battery-lake ingest"
 RECREATED: Final = (
     "bronze knows events by hub, partition and number, so new events under old numbers would be taken for"
-    " known ones: give the new hub another name (an IoT Hub that is created anew gets another Event"
-    " Hub-compatible name), then move the checkpoint's folder away"
+    " known ones: give the new hub another name in bronze (source.hub), then move the checkpoint's folder"
+    " away"
 )
 """What helps where a hub has been created anew under its old name."""
 

@@ -44,7 +44,9 @@ class SourceReport:
 
 def checkpoint_address(settings: Settings) -> str:
     """Return where the stream of the messages keeps its place."""
-    return Lake(cast("SparkSession", None), settings).checkpoint("ingest")  # an address: no session is asked
+    return Lake(cast("SparkSession", None), settings).checkpoint(
+        settings.source.stream
+    )  # an address: no session is asked
 
 
 def doctor_source(chosen: Options, move_to: str, *, yes: bool, json: bool) -> None:

@@ -28,20 +28,22 @@ if TYPE_CHECKING:
 
 
 def run_available(
-    lake: Lake, pipeline: str, source: DataFrame, batch: Batch, progress: Progress
+    lake: Lake, pipeline: str, source: DataFrame, batch: Batch, progress: Progress, *, stream: str = ""
 ) -> RunResult:
     """Take everything that is there now, batch by batch, then end.
 
     Parameters
     ----------
     lake, pipeline
-        Where the stream keeps its place and under which name.
+        Whose work it is.
     source
         A streaming frame.
     batch
         Handles one batch; must give the same result when the same batch comes again.
     progress
         Told of every batch.
+    stream
+        Under which name the stream keeps its place; empty: the pipeline's.
 
     Raises
     ------
@@ -49,7 +51,8 @@ def run_available(
         What a batch raised, or the stream's own failure in words.
     """
     result = RunResult(pipeline)
-    generation = lake.generation(pipeline)
+    stream = stream or pipeline
+    generation = lake.generation(stream)
     faults: list[Exception] = []
     began = monotonic_s()
 
@@ -71,7 +74,7 @@ def run_available(
     query = (
         source.writeStream
         .foreachBatch(handle)
-        .option("checkpointLocation", lake.checkpoint(pipeline))
+        .option("checkpointLocation", lake.checkpoint(stream))
         .queryName(pipeline)
         .trigger(availableNow=True)
         .start()

@@ -74,6 +74,9 @@ References
 Microsoft, "Create and read IoT Hub messages", system properties of device-to-cloud messages.
 """
 
+YEARS_MS: Final = (-62_135_596_800_000, 253_402_300_799_999)
+"""Years 1 to 9999 in milliseconds since 1970: more is no instant to Spark."""
+
 _US_TIME: Final = re.compile(r"(\d+)/(\d+)/(\d{4}) (\d+):(\d\d):(\d\d) ([AP])M")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -122,6 +125,12 @@ def milliseconds(value: Any) -> int | None:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
     return (at - _EPOCH) // dt.timedelta(milliseconds=1)
+
+
+def microseconds(at_ms: int | None) -> int | None:
+    """Return an instant in microseconds since 1970; None where Spark knows no such instant."""
+    low, high = YEARS_MS
+    return 1000 * at_ms if at_ms is not None and low <= at_ms <= high else None
 
 
 def _us_time(given: str) -> dt.datetime | None:

@@ -109,6 +109,12 @@ def test_a_hub_that_was_created_anew_stops_the_stream_with_the_remedy(hub, lake_
     hub.append(0, made_events(5))
     with pytest.raises(BatteryLakeError, match="new checkpoint"):
         INGEST.run(lake)
+    anew = lake_on(**{"source.hub": "telemetry-2", "lake.checkpoints": lake.settings.home / "anew"})
+    assert INGEST.run(anew).counts.rows_in == 5
+    assert anew.read("bronze.telemetry").groupBy("hub").count().orderBy("hub").collect() == [
+        ("telemetry", 20),
+        ("telemetry-2", 5),
+    ]
 
 
 def test_a_batch_query_reads_what_is_there(spark, hub, made_events):

@@ -143,9 +143,12 @@ def test_a_line_that_is_no_envelope_is_kept_whole(opened):
 
 
 def test_an_envelope_without_device_or_with_an_impossible_time_is_kept_with_nulls(opened):
-    no_device, no_time = opened(
-        line("{}", SystemProperties={"other": "x"}), line("{}", EnqueuedTimeUtc="yesterday")
+    no_device, no_time, absurd = opened(
+        line("{}", SystemProperties={"other": "x"}),
+        line("{}", EnqueuedTimeUtc="yesterday"),
+        line("{}", SystemProperties={**SYSTEM, "iothub-enqueuedtime": str(2**62)}),
     )
+    assert absurd.enqueued_at == dt.datetime(2026, 1, 10, 0, 0, 2, 500000)
     assert (no_device.device_id, no_device.system_properties) == (None, {"other": "x"})
     assert (no_time.enqueued_at, no_time.device_id) == (None, "V1")
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from azure.eventhub.amqp import AmqpMessageBodyType
 
 from battery_lake.sources import envelope
-from battery_lake.sources.envelope import ARROW_FIELDS, DEVICE, OF_THE_MESSAGE, properties, text
+from battery_lake.sources.envelope import ARROW_FIELDS, DEVICE, OF_THE_MESSAGE, microseconds, properties, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +54,7 @@ def record_batch(hub: str, partition: str, chunk: Chunk) -> pa.RecordBatch:
         own = message.application_properties
         application.add(*(_texts(tuple(own.items())) if own else _NOTHING))
         numbers.append(number)
-        taken_us.append(1000 * (taken_ms or enqueued_ms))
+        taken_us.append(microseconds(taken_ms) or microseconds(enqueued_ms))
         devices.append(spelt.device)
         bodies.append(_body(message))
         types.append(spelt.content_type)

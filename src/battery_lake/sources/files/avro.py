@@ -19,6 +19,7 @@ from battery_lake.sources.envelope import (
     ENQUEUED,
     SCHEMA,
     TAKEN,
+    microseconds,
     milliseconds,
     properties,
     text,
@@ -134,9 +135,9 @@ def _row(record: Any, name: str, number: int, partition: str | None) -> Row:
 def _taken(system: dict[str, str | None], given: dict[str, Any], record: dict[str, Any]) -> int | None:
     """When the hub took the message: microseconds since 1970; the file's own time has no fractions."""
     for value in (system.get(TAKEN), given.get(ENQUEUED), record.get("EnqueuedTimeUtc")):
-        at_ms = None if value is None else milliseconds(value)
-        if at_ms is not None:
-            return 1000 * at_ms
+        at_us = None if value is None else microseconds(milliseconds(value))
+        if at_us is not None:
+            return at_us
     return None
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
-from battery_lake.sources.envelope import DEVICE, ROUTED, TAKEN
+from battery_lake.sources.envelope import DEVICE, ROUTED, TAKEN, YEARS_MS
 
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
@@ -83,7 +83,8 @@ def envelope(lines: DataFrame, hub: str) -> DataFrame:
     is_json = F.substring(body, 1, 1).isin("{", "[")
     decoded = F.expr("try_to_binary(e.Body, 'base64')")
     system = F.col("system")
-    taken = F.timestamp_millis(system[TAKEN].try_cast("bigint"))
+    taken_ms = system[TAKEN].try_cast("bigint")
+    taken = F.when(taken_ms.between(*YEARS_MS), F.timestamp_millis(taken_ms))
     return parsed.select(
         F.lit(hub).alias("hub"),
         F.col("file").alias("partition_id"),
