@@ -77,7 +77,7 @@ def measured(spark: SparkSession, folder: Path, messages: int, rounds: int, *, c
         f"{seen:,} messages read on either side",
         (
             (
-                f"{rounds} rounds, interleaved, medians; connecting and asking for the partitions are in the time;"
+                f"{rounds} rounds, interleaved, medians; connecting counts, and asking for the partitions;"
                 " the hub runs on the same machine, in a process of its own"
             ),
         ),
