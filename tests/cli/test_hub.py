@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import re
+import json
+import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,19 +20,80 @@ if TYPE_CHECKING:
 FLEET = ("simulate", "--vehicles", "2", "--days", "3")
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Iterator[str]:
-    """``battery-lake local up``; yields the connection string that it prints."""
-    command = [sys.executable, "-u", "-m", "battery_lake", "--set", f"home={tmp_path / 'hub'}", "local", "up"]
-    process = subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True)
+@contextmanager
+def hub_up(home: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
+    """``battery-lake local up --json``; yields the process and what it told."""
+    command = [sys.executable, "-m", "battery_lake", "--set", f"home={home}", "local", "up"]
+    process = subprocess.Popen(
+        [*command, "--port", "0", "--json", *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stdout is not None
     try:
-        yield next(
-            found[1] for line in process.stdout if (found := re.search(r"CONNECTION_STRING='(.+)'", line))
-        )
+        yield process, json.loads(process.stdout.readline())
     finally:
         process.terminate()
         process.communicate(timeout=30)
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> Iterator[str]:
+    """The connection string of a hub that runs in a process of its own."""
+    with hub_up(tmp_path / "hub") as (_, told):
+        yield told["connection_string"]
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_a_hub_ends_quietly_on_a_signal_and_keeps_what_was_sent(tmp_path: Path, stop: signal.Signals) -> None:
+    from azure.eventhub import EventData, EventHubProducerClient
+
+    with hub_up(tmp_path) as (process, told):
+        producer = EventHubProducerClient.from_connection_string(told["connection_string"])
+        producer.send_batch([EventData("kept")], partition_id="0")
+        process.send_signal(stop)
+        assert process.wait(30) == 0
+        producer.close()
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert (process.stdout.read(), process.stderr.read()) == ("", "")
+    with (
+        hub_up(tmp_path) as (_, told),
+        EventHubProducerClient.from_connection_string(told["connection_string"]) as again,
+    ):
+        assert again.get_partition_properties("0")["last_enqueued_sequence_number"] == 0
+
+
+def test_a_hub_takes_key_retention_and_tls(tmp_path: Path) -> None:
+    from azure.eventhub import EventData, EventHubProducerClient
+    from azure.eventhub.exceptions import AuthenticationError
+
+    with hub_up(tmp_path, "--key", "c2VjcmV0", "--retention-hours", "0", "--tls") as (_, told):
+        producer = EventHubProducerClient.from_connection_string(
+            told["secure_connection_string"],
+            custom_endpoint_address=told["endpoint_address"],
+            connection_verify=told["certificate"],
+        )
+        with producer:
+            producer.send_batch([EventData("short-lived")], partition_id="0")
+            while not producer.get_partition_properties("0")["is_empty"]:
+                pass  # retention is applied once a second
+        wrong = told["connection_string"].replace("c2VjcmV0", "d3Jvbmc=")
+        refused = EventHubProducerClient.from_connection_string(wrong, retry_total=0)
+        with refused, pytest.raises(AuthenticationError):
+            refused.send_batch([EventData("no")])
+
+
+def test_a_hub_without_json_tells_what_to_type_in_another_shell(tmp_path: Path) -> None:
+    command = [sys.executable, "-u", "-m", "battery_lake", "--set", f"home={tmp_path}", "local", "up"]
+    with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        process.terminate()
+    assert lines[1] == "export BATTERY_LAKE_SOURCE__FORMAT=eventhubs\n"
+    assert lines[2].startswith("export BATTERY_LAKE_EVENTHUBS__CONNECTION_STRING='Endpoint=sb://localhost:")
+    assert "--to eventhub" in lines[3]
 
 
 def test_a_fleet_sent_into_the_hub_gives_the_bronze_that_files_give(

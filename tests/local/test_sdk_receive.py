@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -203,15 +204,15 @@ def test_events_outlive_the_stand_in_and_partitions_can_be_added(tmp_path: Path,
 def test_what_a_killed_process_had_accepted_is_still_there(tmp_path: Path, consume: Consume) -> None:
     from azure.eventhub import EventData, EventHubProducerClient
 
-    command = [sys.executable, "-m", "battery_lake.local.eventhub", "--partitions", "1"]
-    command += ["--folder", str(tmp_path)]
+    command = [sys.executable, "-m", "battery_lake", "--set", f"home={tmp_path}", "local", "up"]
+    command += ["--partitions", "1", "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        connection_string = process.stdout.readline().strip()
+        connection_string = json.loads(process.stdout.readline())["connection_string"]
         with EventHubProducerClient.from_connection_string(connection_string) as producer:
             producer.send_batch([EventData(f"event {at}") for at in range(50)], partition_id="0")
         process.kill()
-    with EventHubStandIn(tmp_path, partitions=1) as standin:
+    with EventHubStandIn(tmp_path / "local" / "telemetry", partitions=1) as standin:
         consumer = consume(standin.connection_string)
         assert consumer.wait_for(50).bodies == [f"event {at}".encode() for at in range(50)]
 

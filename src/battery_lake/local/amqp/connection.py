@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from battery_lake import clock, log
 from battery_lake.local.amqp.errors import (
@@ -41,6 +41,9 @@ from battery_lake.local.amqp.link import Link, Node, Session
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from battery_lake.local.amqp.websocket import WebSocketStream
+
+WEBSOCKET_START: Final = b"GET "
 MAX_FRAME_BYTES = 64 * 1024
 CHANNEL_MAX = 4_999
 IDLE_TIMEOUT_MS = 240_000
@@ -85,8 +88,8 @@ class Connection:
         self.max_frame_bytes = MAX_FRAME_BYTES
         self.authorized = False
         self.sessions: dict[int, Session] = {}
-        self._reader = reader
-        self._writer = writer
+        self._reader: asyncio.StreamReader | WebSocketStream = reader
+        self._writer: asyncio.StreamWriter | WebSocketStream = writer
         self._service = service
         self._idle_timeout_ms = idle_timeout_ms
         self._closing = False
@@ -148,6 +151,8 @@ class Connection:
     async def _handshake(self) -> None:
         """Exchange protocol headers, sign in where the peer wants to, exchange opens."""
         header = await self._reader.readexactly(len(AMQP_HEADER))
+        if header.startswith(WEBSOCKET_START):
+            header = await self._upgrade(header)
         if header == SASL_HEADER:
             self.write(SASL_HEADER + frame(SaslMechanisms(MECHANISMS), kind=SASL_FRAME))
             _, body = await read_frame(self._reader, MAX_FRAME_BYTES)
@@ -177,6 +182,15 @@ class Connection:
                 )
             )
         )
+
+    async def _upgrade(self, heard: bytes) -> bytes:
+        """Go on within a WebSocket; return the AMQP header that comes first in it."""
+        from battery_lake.local.amqp.websocket import WebSocketStream  # noqa: PLC0415 - only who wants one needs wsproto
+
+        assert isinstance(self._reader, asyncio.StreamReader)
+        assert isinstance(self._writer, asyncio.StreamWriter)
+        self._reader = self._writer = WebSocketStream(self._reader, self._writer, heard)
+        return await self._reader.readexactly(len(AMQP_HEADER))
 
     async def _next_frame(self) -> None:
         """Read one frame and act on it."""

@@ -15,6 +15,8 @@ from battery_lake.local.amqp.errors import DECODE_ERROR, FRAMING_ERROR, AmqpErro
 if TYPE_CHECKING:
     import asyncio
 
+    from battery_lake.local.amqp.websocket import WebSocketStream
+
 AMQP_HEADER = b"AMQP\x00\x01\x00\x00"
 SASL_HEADER = b"AMQP\x03\x01\x00\x00"
 AMQP_FRAME, SASL_FRAME = 0, 1
@@ -239,7 +241,7 @@ def parse(body: bytes) -> tuple[Any, bytes]:
     return form(*described.value), body[end:]
 
 
-async def read_frame(reader: asyncio.StreamReader, max_bytes: int) -> tuple[int, bytes]:
+async def read_frame(reader: asyncio.StreamReader | WebSocketStream, max_bytes: int) -> tuple[int, bytes]:
     """Read the next frame.
 
     Parameters

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from battery_lake.local.amqp.codec import Described, Symbol, Typed, decode, encode
-from battery_lake.local.amqp.errors import DECODE_ERROR, AmqpError
+from battery_lake.local.amqp.errors import DECODE_ERROR, MESSAGE_TOO_LARGE, AmqpError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,9 @@ PARTITION_KEY = "x-opt-partition-key"
 SET_BY_SERVICE = frozenset({"x-opt-sequence-number", "x-opt-offset", "x-opt-enqueued-time"})
 IOT_SOURCE = "Telemetry"
 
-_STORED = struct.Struct(">HHI")  # header bytes, number of annotations, annotation bytes
+# bytes of header and delivery annotations, number of message annotations, their bytes
+_STORED = struct.Struct(">HHI")
+MAX_HEAD_BYTES = 0xFFFF
 _MAP = struct.Struct(">4sII")
 _SEQUENCE = encode(Symbol("x-opt-sequence-number")) + b"\x81"
 _OFFSET = encode(Symbol("x-opt-offset"))
@@ -149,12 +151,12 @@ def store_message(payload: bytes) -> tuple[bytes, str | None]:
     Raises
     ------
     AmqpError
-        Where the bytes are no message.
+        Where the bytes are no message, or more than 64 kB stand before its message annotations.
     """
-    header, pairs, count, rest, key = b"", b"", 0, b"", None
+    head, pairs, count, rest, key = b"", b"", 0, b"", None
     for code, start, end in sections(payload):
-        if code == HEADER:
-            header = payload[start:end]
+        if code in {HEADER, DELIVERY_ANNOTATIONS}:
+            head += payload[start:end]
         elif code == MESSAGE_ANNOTATIONS:
             for name, value, raw in _pairs(payload, start + 3):
                 if name == PARTITION_KEY:
@@ -162,9 +164,11 @@ def store_message(payload: bytes) -> tuple[bytes, str | None]:
                 if name not in SET_BY_SERVICE:
                     pairs += raw
                     count += 1
-        elif code != DELIVERY_ANNOTATIONS:
+        else:
             rest += payload[start:end]
-    return _STORED.pack(len(header), count, len(pairs)) + header + pairs + rest, key
+    if len(head) > MAX_HEAD_BYTES:
+        raise AmqpError(MESSAGE_TOO_LARGE, f"header and delivery annotations of {len(head)} bytes")
+    return _STORED.pack(len(head), count, len(pairs)) + head + pairs + rest, key
 
 
 def unbatch(message_format: int, payload: bytes) -> list[bytes]:
@@ -217,8 +221,8 @@ def deliver(record: Record, runtime: bytes = b"") -> bytes:
         The encoded message with the service's annotations.
     """
     sequence_number, offset, enqueued_ms, stored = record
-    header_bytes, count, pair_bytes = _STORED.unpack_from(stored)
-    pairs_at = _STORED.size + header_bytes
+    head_bytes, count, pair_bytes = _STORED.unpack_from(stored)
+    pairs_at = _STORED.size + head_bytes
     rest_at = pairs_at + pair_bytes
     text = str(offset).encode()
     service = (
@@ -226,15 +230,29 @@ def deliver(record: Record, runtime: bytes = b"") -> bytes:
         + _OFFSET + b"\xa1" + bytes((len(text),)) + text
         + _ENQUEUED + _I64.pack(enqueued_ms)
     )  # fmt: skip
-    head = _MAP.pack(b"\x00\x53\x72\xd1", 4 + len(service) + pair_bytes, 2 * (3 + count))
+    annotations = _MAP.pack(b"\x00\x53\x72\xd1", 4 + len(service) + pair_bytes, 2 * (3 + count))
+    head = stored[_STORED.size : pairs_at]
     return b"".join((
-        stored[_STORED.size : pairs_at],
-        runtime,
-        head,
+        _with_runtime(head, runtime) if runtime else head,
+        annotations,
         service,
         stored[pairs_at:rest_at],
         stored[rest_at:],
     ))
+
+
+def _with_runtime(head: bytes, runtime: bytes) -> bytes:
+    """Put a receiver's delivery annotations behind the sender's, which have one section in common."""
+    kept, pairs, count = b"", b"", 0
+    for part in (head, runtime):
+        for code, start, end in sections(part):
+            if code != DELIVERY_ANNOTATIONS:
+                kept += part[start:end]
+                continue
+            for _, _, raw in _pairs(part, start + 3):
+                pairs += raw
+                count += 1
+    return kept + _MAP.pack(b"\x00\x53\x71\xd1", 4 + len(pairs), 2 * count) + pairs
 
 
 def sections(payload: bytes) -> Iterator[tuple[int, int, int]]:

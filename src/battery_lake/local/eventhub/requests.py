@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from battery_lake import clock
@@ -9,7 +10,7 @@ from battery_lake.local.amqp.codec import Described, Symbol, Typed, decode, enco
 from battery_lake.local.amqp.errors import NOT_FOUND, SERVER_BUSY, UNAUTHORIZED
 from battery_lake.local.eventhub.events import APPLICATION_PROPERTIES, PROPERTIES, VALUE, sections
 from battery_lake.local.eventhub.fault_state import BUSY_TEXT
-from battery_lake.local.eventhub.tokens import reason_to_refuse
+from battery_lake.local.eventhub.tokens import reason_to_refuse, reason_to_refuse_jwt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
     from battery_lake.local.eventhub.hub import Hub
 
 CBS, MANAGEMENT = "$cbs", "$management"
-SAS_TOKEN_TYPE = "servicebus.windows.net:sastoken"  # noqa: S105 - a type's name
+JWT_TOKEN_TYPE = "jwt"  # noqa: S105 - a type's name
 HUB_TYPE, PARTITION_TYPE = "com.microsoft:eventhub", "com.microsoft:partition"
 YEAR_ONE_MS = -62_135_596_800_000  # how the service writes a time that is not set
+AUDIENCE = re.compile(r"^[a-z]+://[^/]*/*")
 ACCEPTED, OK, UNAUTHORIZED_STATUS, NOT_FOUND_STATUS, BUSY_STATUS = 202, 200, 401, 404, 503
 
 Answer = tuple[int, str, str | None, Any]
@@ -95,7 +97,7 @@ class RequestLink:
 
 
 def cbs_answers(
-    link: Link, key_name: str, key: str | None, faults: FaultState
+    link: Link, hub: Hub, key_name: str, key: str | None, faults: FaultState
 ) -> Callable[[dict[str, Any], Any], Answer]:
     """Return what answers put-token on a connection.
 
@@ -103,6 +105,8 @@ def cbs_answers(
     ----------
     link
         A link of the connection; a good token authorizes all of it.
+    hub
+        The hub; a token for another one is answered with status 404, as the service does.
     key_name, key
         The hub's policy; without a key any signature is good.
     faults
@@ -120,12 +124,16 @@ def cbs_answers(
         reason = None
         if faults.take("refused_tokens"):
             reason = "Unauthorized access. 'Listen' claim(s) are required to perform this operation."
-        elif properties.get("type") == SAS_TOKEN_TYPE or key is not None:
-            now_s = clock.utc_now().timestamp()
-            reason = reason_to_refuse(str(token), key_name, key, now_s)
+        elif properties.get("type") == JWT_TOKEN_TYPE:
+            reason = reason_to_refuse_jwt(str(token), clock.utc_now().timestamp())
+        else:
+            reason = reason_to_refuse(str(token), key_name, key, clock.utc_now().timestamp())
         link.session.connection.authorized = reason is None
         if reason is not None:
             return UNAUTHORIZED_STATUS, reason, None, None
+        audience = str(properties.get("name"))
+        if AUDIENCE.sub("", audience).partition("/")[0].lower() not in {"", hub.name.lower()}:
+            return NOT_FOUND_STATUS, f"The messaging entity '{audience}' could not be found.", None, None
         return ACCEPTED, "Accepted", None, None
 
     return answer

@@ -162,5 +162,5 @@ class HubService:
         if link.peer_receives:
             return ResponseLink(link)
         if address == CBS:
-            return RequestLink(link, cbs_answers(link, self._key_name, self._key, self._faults))
+            return RequestLink(link, cbs_answers(link, self.hub, self._key_name, self._key, self._faults))
         return RequestLink(link, management_answers(link, self.hub, self._faults))

@@ -12,16 +12,19 @@ from battery_lake.local.eventhub.events import store
 from battery_lake.local.eventhub.fault_state import FaultState
 from battery_lake.local.eventhub.faults import Faults
 from battery_lake.local.eventhub.hub import Hub, Retention
+from battery_lake.local.eventhub.listener import Listener
 from battery_lake.local.eventhub.log import SEGMENT_BYTES
 from battery_lake.local.eventhub.server import HubService
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    import ssl
+    from collections.abc import Collection, Iterable, Sequence
     from types import TracebackType
 
     from battery_lake.local.eventhub.events import Event
 
 HOST = "localhost"
+CERTIFICATE_FILE = "certificate.pem"
 KEY_NAME = "service"
 ANY_KEY = "local"
 RETENTION_EVERY_S = 1.0
@@ -48,6 +51,10 @@ class EventHubStandIn:
         The groups that exist besides ``$Default``; None lets any name be one.
     segment_bytes
         Size of a log segment. [bytes]
+    tls
+        Answer TLS too, on the same port, with a certificate made for this start.
+    host_names
+        Names for the certificate besides ``localhost``.
 
     Raises
     ------
@@ -64,7 +71,7 @@ class EventHubStandIn:
     0
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is one trait of the service
         self,
         folder: str | Path,
         *,
@@ -75,12 +82,17 @@ class EventHubStandIn:
         retention: Retention | None = None,
         consumer_groups: Collection[str] | None = None,
         segment_bytes: int = SEGMENT_BYTES,
+        tls: bool = False,
+        host_names: Sequence[str] = (),
     ) -> None:
         state = FaultState()
         self._hub = Hub(Path(folder), hub, partitions, retention or Retention(), segment_bytes)
         self._service = HubService(self._hub, KEY_NAME, key, consumer_groups, state)
         self.faults = Faults(self._service, state)
         self.port = port
+        self.certificate = Path(folder) / CERTIFICATE_FILE
+        """Where the certificate is that a client has to trust, if TLS is answered."""
+        self._tls = _server_context(self.certificate, host_names) if tls else None
         self._key = key or ANY_KEY
         self._started = threading.Event()
         self._failure: OSError | None = None
@@ -104,11 +116,21 @@ class EventHubStandIn:
 
     @property
     def connection_string(self) -> str:
-        """What the SDK connects with."""
+        """What the SDK connects with, without TLS."""
+        return f"{self.secure_connection_string};UseDevelopmentEmulator=true"
+
+    @property
+    def secure_connection_string(self) -> str:
+        """What the SDK connects with over TLS, together with `endpoint_address` and `certificate`."""
         return (
             f"Endpoint=sb://{HOST}:{self.port};SharedAccessKeyName={KEY_NAME};SharedAccessKey={self._key};"
-            f"UseDevelopmentEmulator=true;EntityPath={self._hub.name}"
+            f"EntityPath={self._hub.name}"
         )
+
+    @property
+    def endpoint_address(self) -> str:
+        """The SDK's ``custom_endpoint_address``: over TLS or WebSockets it goes to no other port."""
+        return f"sb://{HOST}:{self.port}"
 
     def append(self, partition: int, events: Iterable[Event], enqueued_ms: int | None = None) -> int:
         """Put events into a partition without going through AMQP.
@@ -151,20 +173,20 @@ class EventHubStandIn:
     async def _serve(self) -> None:
         """Listen until told to stop."""
         self._stop = asyncio.Event()
+        listener = Listener(self._service.connected, self._tls)
         try:
-            server = await asyncio.start_server(self._service.connected, "127.0.0.1", self.port)
+            self.port = listener.open(self.port)
         except OSError as error:
             self._failure = error
             self._started.set()
             return
         self._service.loop = asyncio.get_running_loop()
-        self.port = server.sockets[0].getsockname()[1]
         retention = asyncio.create_task(self._retain())
         self._started.set()
         await self._stop.wait()
         self._service.loop = None
         retention.cancel()
-        server.close()
+        await listener.close()
         await self._service.disconnect()
 
     async def _retain(self) -> None:
@@ -172,3 +194,10 @@ class EventHubStandIn:
         while True:
             self._hub.retain()
             await asyncio.sleep(RETENTION_EVERY_S)
+
+
+def _server_context(certificate: Path, host_names: Sequence[str]) -> ssl.SSLContext:
+    """Make a certificate."""
+    from battery_lake.local.eventhub.certificate import server_context  # noqa: PLC0415 - cryptography comes with the azure extra
+
+    return server_context(certificate, [HOST, *host_names])

@@ -1,10 +1,11 @@
-"""Shared access signatures: who may attach."""
+"""Tokens: who may attach."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import hmac
+import json
 from urllib.parse import unquote_plus
 
 PREFIX = "SharedAccessSignature "
@@ -41,6 +42,33 @@ def reason_to_refuse(token: str, key_name: str, key: str | None, now_s: float) -
     if int(fields["se"]) <= now_s:
         return "ExpiredToken: The token is expired."
     return None if key is None else _signature_fault(fields, key_name, key)
+
+
+def reason_to_refuse_jwt(token: str, now_s: float) -> str | None:
+    """Judge a Microsoft Entra token by its time only: who signed it cannot be asked without a network.
+
+    Parameters
+    ----------
+    token
+        A JSON web token.
+    now_s
+        The present. [s since 1970]
+
+    Returns
+    -------
+    str or None
+        Why the token is refused, or None where it is good.
+
+    References
+    ----------
+    RFC 7519, JSON Web Token.
+    """
+    try:
+        _, claims, _ = token.split(".")
+        expires_s = float(json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))["exp"])
+    except (ValueError, KeyError, TypeError):
+        return "MalformedToken: the token is no JSON web token with a time of expiry."
+    return "ExpiredToken: The token is expired." if expires_s <= now_s else None
 
 
 def _signature_fault(fields: dict[str, str], key_name: str, key: str) -> str | None:
