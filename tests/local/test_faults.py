@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.eventhub import EventData, EventHubConsumerClient, EventHubProducerClient
-from azure.eventhub.exceptions import AuthenticationError, ConnectError, ConnectionLostError
+from azure.eventhub.exceptions import AuthenticationError, ConnectionLostError
 
 from battery_lake.errors import SettingsError, SetupError
 from battery_lake.local.amqp import frames
 from battery_lake.local.amqp.connection import Connection
 from battery_lake.local.eventhub import Event, EventHubStandIn
 from battery_lake.local.eventhub.hub import now_ms
-from battery_lake.local.eventhub.tokens import reason_to_refuse
+from battery_lake.local.eventhub.tokens import reason_to_refuse, reason_to_refuse_jwt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -131,6 +133,27 @@ def test_a_wrong_key_is_refused_with_401(tmp_path: Path) -> None:
                 client.get_partition_ids()
 
 
+def jwt(claims: object) -> str:
+    return f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).rstrip(b'=').decode()}."
+
+
+@pytest.mark.parametrize(
+    ("token", "reason"),
+    [
+        (jwt({"exp": 101}), ""),
+        (jwt({"exp": 100}), "ExpiredToken"),
+        (jwt({"exp": "soon"}), "MalformedToken"),
+        (jwt({}), "MalformedToken"),
+        (jwt([]), "MalformedToken"),
+        ("no token", "MalformedToken"),
+        ("a.b.c", "MalformedToken"),
+    ],
+)
+def test_an_entra_token_is_judged_by_its_time(token: str, reason: str) -> None:
+    assert (reason_to_refuse_jwt(token, 100) or "").startswith(reason)
+    assert (reason_to_refuse_jwt(token, 100) is None) == (reason == "")
+
+
 def test_an_expired_signature_is_refused_with_401(standin: EventHubStandIn) -> None:
     signature = "SharedAccessSignature sr=sb%3A%2F%2Flocalhost%2Ftelemetry&sig=abc&se=1000&skn=service"
     endpoint = standin.connection_string.split(";", maxsplit=1)[0]
@@ -174,7 +197,8 @@ def test_what_does_not_exist_is_not_found(tmp_path: Path, consume: Consume) -> N
         elsewhere = EventHubProducerClient.from_connection_string(
             standin.connection_string, eventhub_name="elsewhere", retry_total=0
         )
-        with elsewhere, pytest.raises(ConnectError, match="404"):
+        with elsewhere, pytest.raises(AuthenticationError, match="404"):
+            # As the service: the token for a hub that does not exist is what is answered first.
             elsewhere.get_partition_ids()
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.eventhub import EventData
 from azure.eventhub.amqp import AmqpAnnotatedMessage
-from azure.eventhub.exceptions import EventDataSendError
+from azure.eventhub.exceptions import EventDataSendError, EventHubError
 
 from battery_lake.local.eventhub.events import deliver, sections
 
@@ -68,6 +68,27 @@ def test_a_single_message_keeps_what_the_sender_set(
     (record,), _ = log.read(0, 1)
     codes = [code for code, _, _ in sections(deliver(record))]
     assert codes == sorted(codes)
+
+
+@pytest.mark.parametrize("tracked", [False, True])
+def test_a_senders_delivery_annotations_come_out_beside_the_services_own(
+    standin: EventHubStandIn, producer: Any, consume: Consume, tracked: bool
+) -> None:
+    message = AmqpAnnotatedMessage(
+        data_body=b"body", header={"priority": 3}, delivery_annotations={"name": "value"}
+    )
+    producer.send_event(message, partition_id="0")
+    received = consume(standin.connection_string, track_last_enqueued_event_properties=tracked).wait_for(1)
+    told = received.events[0].raw_amqp_message.delivery_annotations
+    assert told.pop(b"name") == b"value"
+    assert told.get(b"last_enqueued_sequence_number") == (0 if tracked else None)
+
+
+def test_delivery_annotations_beyond_64_kb_are_refused(standin: EventHubStandIn, producer: Any) -> None:
+    message = AmqpAnnotatedMessage(data_body=b"body", delivery_annotations={"name": "v" * 70_000})
+    with pytest.raises(EventHubError, match="message-size-exceeded"):
+        producer.send_event(message, partition_id="0")
+    assert counts(standin) == [0, 0]
 
 
 def test_large_messages_in_several_frames_arrive(

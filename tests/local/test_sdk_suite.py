@@ -25,7 +25,7 @@ FOLDERS = ("livetest", "pyamqp_tests/synctests", "pyamqp_tests/asynctests")
 """What talks to the service; the other folders are unit tests and load generators."""
 WORKERS = 16
 """The tests mostly sleep."""
-FEWEST = 250
+FEWEST = 200
 SHARE_FRAC = 0.95
 
 

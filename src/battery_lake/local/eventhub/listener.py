@@ -93,7 +93,7 @@ class Listener:
             LOG.debug("greeting_failed", error=repr(error))
             peer.close()
             return
-        self._greeting.discard(asyncio.current_task())  # type: ignore[arg-type]
+        self._greeting.discard(asyncio.current_task())
         await self._connected(reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
 
