@@ -155,8 +155,8 @@ def test_a_batch_that_runs_again_changes_nothing(refined, order, tmp_path):
 def test_a_new_checkpoint_reads_everything_again_and_changes_nothing(refined, tmp_path):
     made = refined["together"][0].copy(tmp_path)
     before = made.rows("silver.telemetry"), made.rows("silver.quarantine")
-    for pipeline in JOBS:
-        shutil.rmtree(made.lake.checkpoint(pipeline))
+    for stream in (made.lake.settings.source.stream, "refine"):
+        shutil.rmtree(made.lake.checkpoint(stream))
     made.run(JOBS)
     assert (made.rows("silver.telemetry"), made.rows("silver.quarantine")) == before
     assert (

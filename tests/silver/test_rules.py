@@ -27,6 +27,11 @@ def refused_cases(message):
                       [("bad_envelope", "no device or no enqueued time"), ("not_assigned", None)]),
         "no time of the hub": ((message(), {"enqueued_at": None}),
                                [("bad_envelope", "no device or no enqueued time")]),
+        "the rest of a corrupt file": (
+            ("a.avro: 3 messages were read", {"device_id": None, "sequence_number": -1}),
+            [("unreadable_file", "a.avro: 3 messages were read"),
+             ("bad_envelope", "no device or no enqueued time"),
+             ("undecodable", "a.avro: 3 messages were read")]),
         "another encoding": ((message(), {"content_encoding": "UTF-16"}),
                              [("unsupported_encoding", "UTF-16")]),
         "no JSON": ("hello", [("undecodable", "hello")]),
@@ -66,16 +71,17 @@ def refused_cases(message):
 
 
 def test_every_refused_message_has_exactly_its_reasons_and_its_bytes(check, refused_cases):
-    messages = check([case for case, _ in refused_cases.values()])
-    rows = {r.sequence_number: r for r in refused(messages, RuleParams(), AT).collect()}
+    cases = [case if isinstance(case, tuple) else (case, {}) for case, _ in refused_cases.values()]
+    messages = check(cases)
+    by_number = {r.sequence_number: r for r in refused(messages, RuleParams(), AT).collect()}
+    rows = [by_number.get(columns.get("sequence_number", place)) for place, (_, columns) in enumerate(cases)]
     found = {
-        name: [(reason.code, reason.detail) for reason in rows[place].reasons] if place in rows else None
-        for place, name in enumerate(refused_cases)
+        name: row and [(reason.code, reason.detail) for reason in row.reasons]
+        for name, row in zip(refused_cases, rows, strict=True)
     }
     assert found == {name: reasons for name, (_, reasons) in refused_cases.items()}
-    bodies = [case[0] if isinstance(case, tuple) else case for case, _ in refused_cases.values()]
-    assert [bytes(rows[place].body).decode() for place in range(len(bodies))] == bodies
-    assert {row.refused_at for row in rows.values()} == {AT}
+    assert [bytes(row.body).decode() for row in rows if row] == [body for body, _ in cases]
+    assert {row.refused_at for row in rows if row} == {AT}
     assert valid(messages).isEmpty()
 
 

@@ -44,7 +44,7 @@ class DemoInput:
 
 
 @app.command(
-    epilog="Examples: battery-lake demo | battery-lake demo --data ../data | battery-lake demo --source files"
+    epilog="Examples: battery-lake demo --data ../data | battery-lake demo --source files"
 )
 def demo(
     context: typer.Context,
