@@ -4,6 +4,7 @@ import json
 
 import pyspark
 import pytest
+from pyspark.errors import StreamingQueryException
 
 from battery_lake.errors import BatteryLakeError
 from battery_lake.lake.access import Lake
@@ -115,6 +116,40 @@ def test_a_hub_that_was_created_anew_stops_the_stream_with_the_remedy(hub, lake_
         ("telemetry", 20),
         ("telemetry-2", 5),
     ]
+
+
+@pytest.mark.parametrize("trigger", [{"availableNow": True}, {"processingTime": "0 seconds"}])
+@pytest.mark.parametrize("cap", [{}, {"maxEventsPerTrigger": "30"}], ids=["uncapped", "capped"])
+def test_a_first_batch_that_failed_is_read_again_as_it_was_planned(
+    spark, hub, made_events, tmp_path, trigger, cap
+):
+    hub.append(0, made_events(40))
+    spark.dataSource.register(EventHubsSource)
+    read, plans = [], tmp_path / "checkpoint" / "offsets" / "0"
+
+    def handle(frame, batch_id):
+        read.append((batch_id, [row.sequence_number for row in frame.collect()]))
+        if len(read) == 1:
+            raise OSError("the disk is full")
+
+    options = {"connectionString": hub.connection_string, "startingPosition": '{"0": 5}', **cap}
+    frame = spark.readStream.format("eventhubs").options(**options).load()
+    writer = frame.writeStream.foreachBatch(handle).option("checkpointLocation", str(tmp_path / "checkpoint"))
+    with pytest.raises(StreamingQueryException):
+        writer.trigger(**trigger).start().awaitTermination()
+    planned = plans.read_text()
+    hub.append(0, made_events(10, first=40))
+    query = writer.trigger(**trigger).start()
+    try:
+        query.awaitTermination() if "availableNow" in trigger else query.processAllAvailable()
+    finally:
+        query.stop()
+    assert plans.read_text() == planned
+    assert read[0] == read[1] == (0, [*range(5, 35 if cap else 40)])
+    again = [number for _, numbers in read[1:] for number in numbers]
+    assert again == [*range(5, 5 + len(again))]
+    if "processingTime" in trigger:
+        assert again == [*range(5, 50)]
 
 
 def test_a_batch_query_reads_what_is_there(spark, hub, made_events):

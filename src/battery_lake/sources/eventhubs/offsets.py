@@ -21,7 +21,7 @@ class Place:
     offset
         The service's opaque offset of the event before, where it is known.
     first_number
-        Where reading began, for a partition that joined later: its first batch has no other start.
+        Where reading began: a partition's first batch has no other start in the checkpoint.
     """
 
     next_number: int

@@ -33,11 +33,16 @@ def first_places(
                 f"startingPosition names partitions that the hub does not have: {', '.join(unknown)}",
                 remedy=f"its partitions are {', '.join(sorted(states))}",
             )
-        return {name: Place(position.get(name, state.first_number)) for name, state in states.items()}
+        return {name: _first(position.get(name, state.first_number)) for name, state in states.items()}
     if isinstance(position, dt.datetime):
         return {
-            name: Place(first_number_at(options, name, state, position)) for name, state in states.items()
+            name: _first(first_number_at(options, name, state, position)) for name, state in states.items()
         }
     if position == "latest":
-        return {name: Place(state.next_number, state.last_offset or None) for name, state in states.items()}
-    return {name: Place(state.first_number) for name, state in states.items()}
+        return {name: _first(state.next_number, state.last_offset or None) for name, state in states.items()}
+    return {name: _first(state.first_number) for name, state in states.items()}
+
+
+def _first(number: int, offset: str | None = None) -> Place:
+    """A place that tells that reading began there."""
+    return Place(number, offset, first_number=number)

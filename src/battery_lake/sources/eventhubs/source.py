@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql.datasource import DataSource, DataSourceReader, DataSourceStreamReader, InputPartition
 
+from battery_lake.errors import DataLossError
 from battery_lake.sources.eventhubs.client import partition_states
 from battery_lake.sources.eventhubs.limits import SupportsTriggerAvailableNow, default_limit, in_force
 from battery_lake.sources.eventhubs.offsets import Offsets, Place, from_json
@@ -98,15 +99,19 @@ class EventHubsStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow)
         self._seen: dict[str, PartitionState] = {}
 
     def initialOffset(self) -> dict[str, Any]:  # noqa: N802
-        """Return where a new stream begins; asked again, the same."""
-        return self._begin().as_json()
+        """Return the start of the first batch: before anything.
+
+        Spark keeps no start of a first batch, but asks anew when that has to run again. So the ends of the
+        ranges say where they begin, and the starting position is looked up only when the batch is planned.
+        """
+        return Offsets(self.options.address.hub, {}).as_json()
 
     def latestOffset(self, start: dict[str, Any] | None = None, limit: Any = None) -> dict[str, Any]:  # noqa: N802
         """Return how far the next batch goes."""
         max_events, max_bytes = in_force(limit, self.options.max_events, self.options.max_bytes)
         self._seen = partition_states(self.options)
         end = end_of_batch(
-            self._begin() if start is None else self._read(start),
+            self._read(start) if start and start["p"] else self._begin(),
             self._seen if self._target is None else up_to(self._target, self._seen),
             max_events=max_events,
             max_bytes=max_bytes,
@@ -149,12 +154,24 @@ class EventHubsStreamReader(DataSourceStreamReader, SupportsTriggerAvailableNow)
 
 
 def ranges(start: Offsets, end: Offsets) -> list[InputPartition]:
-    """Return what lies between two offsets."""
+    """Return what lies between two offsets.
+
+    Raises
+    ------
+    DataLossError
+        The end does not say where a partition begins that the start does not know.
+    """
     found: list[InputPartition] = []
     for name, place in end.places.items():
         known = start.places.get(name)
         begin = known.next_number if known else place.first_number
-        if begin is not None and begin < place.next_number:
+        if begin is None:
+            raise DataLossError(
+                f"partition {name}: the checkpoint does not say where its first batch began",
+                why="an early version planned it and was stopped before it was read",
+                remedy="start with a new checkpoint; bronze takes what it lacks",
+            )
+        if begin < place.next_number:
             found.append(EventRange(name, begin, place.next_number))
     return found
 
