@@ -43,9 +43,7 @@ class DemoInput:
     source: str
 
 
-@app.command(
-    epilog="Examples: battery-lake demo --data ../data | battery-lake demo --source files"
-)
+@app.command(epilog="Examples: battery-lake demo --data ../data | battery-lake demo --source files")
 def demo(
     context: typer.Context,
     data: Annotated[
