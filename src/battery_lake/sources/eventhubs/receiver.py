@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from azure.eventhub.exceptions import EventHubError
 
 from battery_lake.clock import monotonic_s
+from battery_lake.sources import envelope
 from battery_lake.sources.eventhubs.client import new_client, partition_state
 from battery_lake.sources.eventhubs.offsets import Place
 from battery_lake.sources.eventhubs.planning import checked_start, lost
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterator
 
-    from azure.eventhub import EventData
+    from azure.eventhub._pyamqp.message import Message
 
     from battery_lake.sources.address import HubAddress
     from battery_lake.sources.eventhubs.options import EventHubsOptions
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 CHUNK: Final = 1000
 """Events handed on at a time."""
+
+NUMBER: Final = envelope.NUMBER.encode()
 
 POLL_S: Final = 0.5
 """So long a receiver waits for more before it hands on what it has. [s]"""
@@ -37,7 +40,7 @@ class Receiver:
 
     def __init__(self, options: EventHubsOptions, partition: str, position: int | dt.datetime) -> None:
         self._client = new_client(options)
-        self._got: list[EventData] = []
+        self._got: list[Message] = []
         self._is_done = False
         # The public receive() never gives the calling thread back: the SDK's own consumer is what it runs.
         create = cast("Any", self._client)._create_consumer  # noqa: SLF001
@@ -49,12 +52,14 @@ class Receiver:
             event_position_inclusive=True,
             prefetch=options.prefetch,
         )
+        # What the SDK wraps every message in costs it a third of its time, and the rows have no use for it.
+        self._consumer._next_message_in_buffer = self._consumer._message_buffer.popleft  # noqa: SLF001
 
-    def _take(self, events: list[EventData]) -> None:
+    def _take(self, events: list[Message]) -> None:
         self._got = events
         self._is_done = True
 
-    def receive(self, most: int) -> list[EventData]:
+    def receive(self, most: int) -> list[Message]:
         """Return up to so many events; none where none came for a while."""
         self._is_done, self._got = False, []
         while not self._is_done:
@@ -103,7 +108,7 @@ class Chunk:
         Sequence number of an event to how many right before it are gone.
     """
 
-    events: list[EventData]
+    events: list[Message]
     missing: dict[int, int]
 
 
@@ -158,7 +163,7 @@ class _Reading:
             self._silent()
         return fresh
 
-    def _fresh(self, events: list[EventData]) -> Chunk:
+    def _fresh(self, events: list[Message]) -> Chunk:
         """The events of the range that were not had before. Numbers have no holes, unless events are gone."""
         fresh = Chunk([], {})
         for event in events:
@@ -229,7 +234,7 @@ def first_number_at(options: EventHubsOptions, partition: str, state: PartitionS
     return with_retries(options, f"looking for the first event of partition {partition} since {at}", ask)
 
 
-def _number(event: EventData) -> int:
-    number = event.sequence_number
-    assert number is not None  # every event that was received has one
+def _number(event: Message) -> int:
+    assert event.message_annotations is not None  # every event that was received has its place
+    number: int = event.message_annotations[NUMBER]
     return number

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import functools
 import json
-import operator
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import pyarrow as pa
-from azure.eventhub.amqp import AmqpMessageBodyType
 
 from battery_lake.sources import envelope
 from battery_lake.sources.envelope import ARROW_FIELDS, DEVICE, OF_THE_MESSAGE, microseconds, properties, text
@@ -16,7 +14,7 @@ from battery_lake.sources.envelope import ARROW_FIELDS, DEVICE, OF_THE_MESSAGE, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from azure.eventhub.amqp import AmqpAnnotatedMessage
+    from azure.eventhub._pyamqp.message import Message
 
     from battery_lake.sources.eventhubs.receiver import Chunk
 
@@ -33,7 +31,6 @@ _ONE_VALUE: Final = (
     "sequence_number", "enqueued_at", "device_id", "body", "content_type", "content_encoding", "offset",
     "missing_before",
 )  # fmt: skip
-_DECLARED: Final = operator.attrgetter(*(name.replace("-", "_") for name in OF_THE_MESSAGE))
 
 
 def record_batch(hub: str, partition: str, chunk: Chunk) -> pa.RecordBatch:
@@ -41,13 +38,11 @@ def record_batch(hub: str, partition: str, chunk: Chunk) -> pa.RecordBatch:
     columns: dict[str, list[Any]] = {name: [] for name in _ONE_VALUE}
     system, application = _Maps(), _Maps()
     numbers, taken_us, devices, bodies, types, encodings, offsets, missing = columns.values()
-    for event in chunk.events:
-        message = event.raw_amqp_message
-        annotations: dict[Any, Any] = dict(message.annotations or {})
+    for message in chunk.events:
+        annotations: dict[Any, Any] = dict(message.message_annotations or {})
         number, offset = annotations.pop(NUMBER), annotations.pop(OFFSET, None)
         enqueued_ms, taken_ms = annotations.pop(ENQUEUED, 0), annotations.pop(TAKEN, None)
-        declared = _DECLARED(message.properties) if message.properties else ()
-        spelt = _spelt(tuple(annotations.items()), declared)
+        spelt = _spelt(tuple(annotations.items()), message.properties or ())
         system.add(spelt.names, spelt.values)
         if taken_ms is not None:
             system.add_to_last(envelope.TAKEN, text(taken_ms))
@@ -140,10 +135,9 @@ def _texts(pairs: tuple[tuple[Any, Any], ...]) -> tuple[tuple[str, ...], tuple[s
     return tuple(found), tuple(found.values())
 
 
-def _body(message: AmqpAnnotatedMessage) -> bytes:
+def _body(message: Message) -> bytes:
     """The bytes that the device sent; an AMQP value or sequence, which IoT Hub never sends, as JSON."""
-    body: Any = message.body
-    if message.body_type is AmqpMessageBodyType.DATA:  # chunks of one payload
-        return b"".join(body)
-    parts = list(body) if message.body_type is AmqpMessageBodyType.SEQUENCE else body
-    return json.dumps(parts, default=str).encode()
+    data = cast("list[bytes] | None", message.data)
+    if data:  # chunks of one payload
+        return data[0] if len(data) == 1 else b"".join(data)
+    return json.dumps(message.sequence or message.value, default=str).encode()
