@@ -167,7 +167,7 @@ class _Reading:
         """The events of the range that were not had before. Numbers have no holes, unless events are gone."""
         fresh = Chunk([], {})
         for event in events:
-            number = _number(event)
+            number = number_of(event)
             if number > self.position and self.options.fail_on_data_loss:
                 raise lost(self.partition, self.position, min(number, self.end))
             if number >= self.end:  # what lies between is gone; this one belongs to the next batch
@@ -227,14 +227,15 @@ def first_number_at(options: EventHubsOptions, partition: str, state: PartitionS
             events = receiver.receive(1)
             if not events:
                 raise TimeoutError("no event came")
-            return _number(events[0])
+            return number_of(events[0])
         finally:
             receiver.close()
 
     return with_retries(options, f"looking for the first event of partition {partition} since {at}", ask)
 
 
-def _number(event: Message) -> int:
+def number_of(event: Message) -> int:
+    """Return the sequence number of an event that was received."""
     assert event.message_annotations is not None  # every event that was received has its place
     number: int = event.message_annotations[NUMBER]
     return number
