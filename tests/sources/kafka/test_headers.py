@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from battery_lake.local.amqp.codec import Symbol, Typed, encode
 from battery_lake.sources.envelope import text
-from battery_lake.sources.kafka.headers import amqp, decoded, is_encoded, plain
+from battery_lake.sources.kafka.headers import amqp, decoded, is_encoded, made_valid, plain
 
 INTEGERS = {"ubyte": (0, 8), "ushort": (0, 16), "uint": (0, 32), "ulong": (0, 64), "byte": (1, 8),
             "short": (1, 16), "int": (1, 32), "long": (1, 64), "timestamp": (1, 64)}  # fmt: skip
@@ -138,8 +138,9 @@ def headers_in_spark(spark, records):
         [(n, list(enumerate(values))) for n, values in enumerate(records)],
         "n int, headers array<struct<key: string, value: binary>>",
     )
-    each = f"transform(headers, h -> {decoded('h.value', 'encoded')})"
-    rows = frame.selectExpr("*", f"{is_encoded('headers')} AS encoded").selectExpr("n", f"{each} AS t")
+    each = made_valid(f"({decoded('headers', 'encoded', {})})")
+    known = frame.selectExpr("*", f"{is_encoded('headers')} AS encoded")
+    rows = known.selectExpr("n", f"({each}).value AS t")
     return [row.t for row in rows.orderBy("n").collect()]
 
 

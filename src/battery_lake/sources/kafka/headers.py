@@ -5,7 +5,10 @@ Everything here is SQL over ``binary``, so that no row goes through Python.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _WIDTHS: Final = {1: "50 52 53", 2: "60", 4: "70", 8: "80"}
 _SIGNED_WIDTHS: Final = {1: "51 54 55", 2: "61", 4: "71", 8: "81 83"}
@@ -15,7 +18,7 @@ _HEX_DIGITS: Final = 16
 
 def plain(value: str) -> str:
     """Return SQL for bytes as UTF-8 text, with replacement where they are none."""
-    return f"make_valid_utf8(cast({value} AS string))"
+    return f"make_valid_utf8({_cast(value)})"
 
 
 def amqp(value: str) -> str:
@@ -33,14 +36,18 @@ def amqp(value: str) -> str:
     ----------
     OASIS, Advanced Message Queuing Protocol 1.0, part 1: types (2012).
     """
+    return _cases([(_is_short_text(value), plain(f"substring({value}, 3)")), *_longer(value, plain)])
+
+
+def _longer(value: str, show: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Every case but that of a short text: condition and text."""
     code, size, digits = f"hex(substring({value}, 1, 1))", f"length({value})", f"hex(substring({value}, 2))"
 
     def one_of(codes: str) -> str:
         return f"{code} IN ({', '.join(repr(each) for each in codes.split())})"
 
-    cases = [
-        (_is_short_text(value), plain(f"substring({value}, 3)")),
-        (f"{one_of('B1 B3 B0')} AND {size} = 5 + {_count(value)}", plain(f"substring({value}, 6)")),
+    return [
+        (f"{one_of('B1 B3 B0')} AND {size} = 5 + {_count(value)}", show(f"substring({value}, 6)")),
         *((f"{one_of(codes)} AND {size} = {1 + width}", _signed(digits, width))
           for width, codes in reversed(_SIGNED_WIDTHS.items())),
         *((f"{one_of(codes)} AND {size} = {1 + width}", f"conv({digits}, 16, 10)")
@@ -53,6 +60,9 @@ def amqp(value: str) -> str:
         (f"{code} = '98' AND {size} = 17",
          rf"regexp_replace(lower({digits}), '^(.{{8}})(.{{4}})(.{{4}})(.{{4}})(.*)$', '$1-$2-$3-$4-$5')"),
     ]  # fmt: skip
+
+
+def _cases(cases: list[tuple[str, str]]) -> str:
     return "CASE {} END".format(" ".join(f"WHEN {condition} THEN {text}" for condition, text in cases))
 
 
@@ -75,21 +85,61 @@ def is_encoded(headers: str) -> str:
     )
 
 
-def decoded(value: str, encoded: str) -> str:
-    """Return SQL for the text of a header.
+def decoded(headers: str, encoded: str, special: dict[str, Callable[[str, str], str]]) -> str:
+    """Return SQL for the headers as an array of ``key`` and ``value``, both text, which may be no UTF-8.
+
+    Parameters
+    ----------
+    headers
+        SQL of an array of ``key``, ``value``.
+    encoded
+        SQL that tells whether the record came in over AMQP.
+    special
+        For a header of this name: SQL of its text, from SQL of its bytes and of what they would be else.
+    """
+    value = "h.value"
+    # In a record of AMQP the byte 40 is null. The usual case first: a lambda is interpreted, not compiled.
+    of_amqp = _cases([
+        (_is_short_text(value), _cast(f"substring({value}, 3)")),
+        (f"{value} <> X'40'", f"coalesce({_cases(_longer(value, _cast))}, {_cast(value)})"),
+    ])
+
+    def entries(text: str) -> str:
+        named = [(f"h.key = '{name}'", spelt(value, text)) for name, spelt in special.items()]
+        shown = _cases([*named, ("true", text)])
+        return f"transform({headers}, h -> named_struct('key', h.key, 'value', {shown}))"
+
+    return f"if({encoded}, {entries(of_amqp)}, {entries(_cast(value))})"
+
+
+def made_valid(entries: str) -> str:
+    """Return SQL for entries whose values are UTF-8, with replacement where they were none."""
+    mended = "named_struct('key', e.key, 'value', make_valid_utf8(e.value))"
+    are_valid = f"is_valid_utf8(array_join({entries}.value, ','))"
+    return f"if({are_valid}, {entries}, transform({entries}, e -> {mended}))"
+
+
+def instant_ms(value: str, text: str) -> str:
+    """Return SQL for an instant as the text of its milliseconds since 1970.
 
     Parameters
     ----------
     value
         SQL of the header's bytes.
-    encoded
-        SQL that tells whether the record came in over AMQP.
+    text
+        SQL of the text that they are: a number, or ISO 8601. Any other stays as it is.
     """
-    # In a record of AMQP the byte 40 is null.
-    return (
-        f"CASE WHEN NOT {encoded} THEN {plain(value)}"
-        f" WHEN {value} <> X'40' THEN coalesce({amqp(value)}, {plain(value)}) END"
+    is_amqp = f"({value} >= X'83' AND {value} < X'8380' AND length({value}) = 9)"
+    at = (
+        "CASE WHEN t RLIKE '^[0-9]+$' THEN try_cast(t AS bigint)"
+        " WHEN t RLIKE '^[0-9]{4}-' THEN unix_millis(try_cast(t AS timestamp)) END"
     )
+    as_text = _let("t", text, f"coalesce(cast({at} AS string), t)")
+    return f"if({is_amqp}, conv(hex(substring({value}, 2)), 16, 10), {as_text})"
+
+
+def _cast(value: str) -> str:
+    return f"cast({value} AS string)"
 
 
 def _is_short_text(value: str) -> str:

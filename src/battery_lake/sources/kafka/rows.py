@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from battery_lake.sources.envelope import DEVICE, OF_THE_MESSAGE, PARTITION_KEY, PLACES, TAKEN, YEARS_MS
 from battery_lake.sources.files.lines import first_of_each
-from battery_lake.sources.kafka.headers import decoded, is_encoded, plain
+from battery_lake.sources.kafka.headers import decoded, instant_ms, is_encoded, made_valid, plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,7 +38,8 @@ def envelope(records: DataFrame) -> DataFrame:
         records
         .withColumn("given", F.expr("coalesce(headers, array())"))
         .withColumn("encoded", F.expr(is_encoded("given")))
-        .withColumn("entries", F.expr(f"concat({_entries()}, {_key()})"))
+        .withColumn("decoded", F.expr(decoded("given", "encoded", {TAKEN: instant_ms})))
+        .withColumn("entries", F.expr(f"concat({made_valid('decoded')}, {_key()})"))
         .withColumn("texts", first_of_each("entries"))
         .withColumn(
             "system",
@@ -59,20 +60,6 @@ def envelope(records: DataFrame) -> DataFrame:
         system["content-encoding"].alias("content_encoding"),
         system.alias("system_properties"),
         F.expr(f"map_filter(texts, (k, v) -> NOT {_is_system('k')})").alias("application_properties"),
-    )
-
-
-def _entries() -> str:
-    """SQL of the headers as texts; when IoT Hub took the message, in milliseconds."""
-    text = decoded("h.value", "encoded")
-    at = (
-        "CASE WHEN t RLIKE '^[0-9]+$' THEN try_cast(t AS bigint)"
-        " WHEN t RLIKE '^[0-9]{4}-' THEN unix_millis(try_cast(t AS timestamp)) END"
-    )
-    instant = f"transform(array({text}), t -> coalesce(cast({at} AS string), t))[0]"
-    return (
-        "transform(given, h -> named_struct('key', h.key,"
-        f" 'value', if(h.key = '{TAKEN}', {instant}, {text})))"
     )
 
 
