@@ -115,7 +115,7 @@ def content(home: Path) -> tuple[int, str]:
 
 @pytest.mark.parametrize(
     "count",
-    [400, pytest.param(500_000, marks=[pytest.mark.proof, pytest.mark.timeout(3600)])],
+    [400, pytest.param(1_000_000, marks=[pytest.mark.proof, pytest.mark.timeout(3600)])],
 )
 def test_every_source_gives_the_same_bronze(
     spark: SparkSession, broker: Any, tmp_path: Path, count: int, topic: str
