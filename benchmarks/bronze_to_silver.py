@@ -15,10 +15,10 @@ from support.spark import fork, settings_at, temporary_spark
 from battery_lake.cli.fleet_files import write_fleet
 from battery_lake.lake.access import Lake
 from battery_lake.lake.create import ensure
+from battery_lake.mapping.compile import CANONICAL, compiled
 from battery_lake.pipelines.ingest import INGEST
 from battery_lake.pipelines.reference import load_reference
 from battery_lake.pipelines.refine import REFINE
-from battery_lake.silver.decode import CANONICAL_V1
 from battery_lake.simulate.fleet import FleetSpec
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def spoilt(lake: Lake, home: Path) -> tuple[Lake, int]:
 
 def parsed(bronze: DataFrame) -> DataFrame:
     """What anyone writes first: the body's fields, nothing checked."""
-    message = F.from_json(F.col("body").cast("string"), CANONICAL_V1).alias("m")
+    message = F.from_json(F.col("body").cast("string"), compiled((CANONICAL,))[0].schema).alias("m")
     return bronze.select("device_id", "enqueued_at", message).select("device_id", "enqueued_at", "m.*")
 
 

@@ -100,8 +100,17 @@ class KafkaSettings(Section):
 class RefineSettings(Section):
     """Bronze to silver."""
 
+    mappings: str = Field(
+        "canonical_v1",
+        description="Mappings in the order they are tried: shipped names or .yml files, commas.",
+    )
     max_bytes_per_trigger: str = Field("256m", description="Bronze bytes in one batch, about.")
     clock_skew_s: Positive = Field(300.0, description="How far a device's clock may run ahead. [s]")
+
+    @property
+    def mapping_names(self) -> tuple[str, ...]:
+        """The mappings one by one."""
+        return tuple(name.strip() for name in self.mappings.split(",") if name.strip())
 
 
 class SessionSettings(Section):

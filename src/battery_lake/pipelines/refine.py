@@ -12,10 +12,11 @@ from battery_lake.bronze.telemetry import plausible_time
 from battery_lake.clock import utc_now
 from battery_lake.lake.changes import Span
 from battery_lake.lake.write import insert_missing
+from battery_lake.mapping.compile import compiled
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.settle import settle
 from battery_lake.pipelines.stream import run_available
-from battery_lake.silver.decode import READ_COLUMNS
+from battery_lake.silver.decode import read_columns
 from battery_lake.silver.quarantine import refused
 from battery_lake.silver.rules import RuleParams
 from battery_lake.silver.telemetry import checked, first_of_key, valid
@@ -29,13 +30,13 @@ HUB_RETENTION: Final = dt.timedelta(days=7)
 """A hub keeps messages for at most so long: what is older arrives by another way, and is rare."""
 
 
-def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
+def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None) -> Counts:
     """Put every message of a batch into silver or into quarantine, once.
 
     The batch is parsed once in the usual case. Only where something was refused, repeated, late or known
     already is it looked at again.
     """
-    params = rule_params(lake)
+    params = params or rule_params(lake)
     messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
     window = _expected(bronze, params)
     seen = Observation()
@@ -62,8 +63,15 @@ def refine_batch(lake: Lake, bronze: DataFrame) -> Counts:
 
 
 def rule_params(lake: Lake) -> RuleParams:
-    """Return what the rules need to know."""
-    return RuleParams(clock_skew_s=lake.settings.refine.clock_skew_s)
+    """Return what the rules and the reading of bodies need to know.
+
+    Raises
+    ------
+    MappingError
+        A mapping in use is missing or faulty.
+    """
+    settings = lake.settings.refine
+    return RuleParams(clock_skew_s=settings.clock_skew_s, mappings=compiled(settings.mapping_names))
 
 
 def _expected(bronze: DataFrame, params: RuleParams) -> Span:
@@ -75,15 +83,17 @@ def _expected(bronze: DataFrame, params: RuleParams) -> Span:
     return Span(low - HUB_RETENTION, high + dt.timedelta(seconds=params.clock_skew_s))
 
 
-def _batch(lake: Lake, bronze: DataFrame, batch_id: int) -> Counts:
-    del batch_id
-    return refine_batch(lake, bronze)
-
-
 def _run(lake: Lake, progress: Progress) -> RunResult:
+    # A faulty mapping stops the run here, before any batch.
+    params = rule_params(lake)
+
+    def batch(inner: Lake, bronze: DataFrame, batch_id: int) -> Counts:
+        del batch_id
+        return refine_batch(inner, bronze, params)
+
     source = lake.stream("bronze.telemetry", maxBytesPerTrigger=lake.settings.refine.max_bytes_per_trigger)
     # Inside a batch Spark prunes no columns of the stream any more.
-    return run_available(lake, "refine", source.select(*READ_COLUMNS), _batch, progress)
+    return run_available(lake, "refine", source.select(*read_columns(params.mappings)), batch, progress)
 
 
 REFINE = Pipeline(

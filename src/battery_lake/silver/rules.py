@@ -6,11 +6,12 @@ they tell what no battery can show from what an ill battery does show.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
+from battery_lake.mapping.compile import CANONICAL, Compiled, compiled
 from battery_lake.silver.decode import CORRUPT
 from battery_lake.tables.bronze import PLAUSIBLE_TIMES
 
@@ -52,14 +53,15 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class RuleParams:
-    """What the rules need to know."""
+    """What the rules, and the reading before them, need to know."""
 
     clock_skew_s: float = 300.0
+    mappings: tuple[Compiled, ...] = field(default_factory=lambda: compiled((CANONICAL,)))
 
 
 def refusals(params: RuleParams) -> tuple[Rule, ...]:
     """Return the rules that refuse a message; the first that is broken names it, all are listed."""
-    readable = f"is_object AND {CORRUPT} IS NULL"
+    readable = f"is_object AND mapping IS NOT NULL AND {CORRUPT} IS NULL"
     early = f"measured_at < TIMESTAMP'{EARLIEST}'"
     # In whole microseconds: adding an interval to an extreme time would overflow.
     late = f"unix_micros(measured_at) > unix_micros(enqueued_at) + {round(params.clock_skew_s * 1e6)}"
@@ -75,10 +77,11 @@ def refusals(params: RuleParams) -> tuple[Rule, ...]:
              f"{encoding} != 'utf-8' AND lower({encoding}) NOT IN ('utf-8', 'utf8')", "content_encoding"),
         Rule("undecodable", "The body is no JSON object.", "NOT is_object", SHOWN),
         Rule("wrong_type", "The JSON is broken, or a field has the wrong type.",
-             f"is_object AND {CORRUPT} IS NOT NULL", SHOWN),
-        Rule("unknown_schema", "The schema version is not known.",
-             f"{readable} AND schema_version IS DISTINCT FROM 1",
-             "coalesce(cast(schema_version AS string), 'none')"),
+             f"is_object AND ({CORRUPT} IS NOT NULL OR coalesce(size(unreadable) > 0, false))",
+             f"coalesce(array_join(nullif(unreadable, cast(array() AS array<string>)), ', '), {SHOWN})"),
+        Rule("unknown_schema", "No mapping in use is for the message, or its schema version is not known.",
+             f"is_object AND (mapping IS NULL OR ({CORRUPT} IS NULL AND NOT is_known_schema))",
+             "if(mapping IS NULL, 'no mapping is for it', schema_found)"),
         Rule("missing_key", "pack_id, measured_at or sequence is missing.",
              f"{readable} AND (nullif(pack_id, '') IS NULL OR measured_at IS NULL OR sequence IS NULL)",
              "concat_ws(', ', if(nullif(pack_id, '') IS NULL, 'pack_id', null),"
@@ -97,7 +100,10 @@ def refusals(params: RuleParams) -> tuple[Rule, ...]:
 
 
 def with_reference(decoded: DataFrame, packs: DataFrame, assignments: DataFrame) -> DataFrame:
-    """Every decoded row with ``cells_in_series`` of its pack and whether its device carries the pack."""
+    """Every decoded row with ``cells_in_series`` of its pack and whether its device carries the pack.
+
+    The pack says how many cell voltages there are: empty ones beyond them are no cells.
+    """
     carriers = assignments.groupBy("pack_id").agg(
         F.collect_list(F.struct("vehicle_id", "valid_from", "valid_to")).alias("carriers")
     )
@@ -106,10 +112,16 @@ def with_reference(decoded: DataFrame, packs: DataFrame, assignments: DataFrame)
         "exists(carriers, c -> c.vehicle_id = device_id AND c.valid_from <= measured_at"
         " AND (c.valid_to IS NULL OR measured_at < c.valid_to))"
     )
+    beyond = "slice(cell_voltages_v, cells_in_series + 1, size(cell_voltages_v))"
+    cells = (
+        f"if(size(cell_voltages_v) > cells_in_series AND size(array_compact({beyond})) = 0,"
+        " slice(cell_voltages_v, 1, cells_in_series), cell_voltages_v)"
+    )
     return (
         decoded
         .join(F.broadcast(known), on="pack_id", how="left")
         .withColumn("is_assigned", F.coalesce(F.expr(is_carrier), F.lit(False)))
+        .withColumn("cell_voltages_v", F.expr(cells))
         .drop("carriers")
     )
 
@@ -143,6 +155,11 @@ def blanked() -> dict[str, Column]:
     only rebuilt where their extremes are out of range: NaN sorts above every number, so it is caught too.
     """
     cells_out = _out_of("cell_voltages_v", CELL_VOLTAGE_V)
+    low, high = CELL_VOLTAGE_V
+    extremes_out = (
+        f"coalesce(NOT (cell_voltage_min_v >= {low} AND cell_voltage_max_v <= {high}"
+        " AND cell_voltage_min_v <= cell_voltage_max_v), false)"
+    )
     probes_out = _out_of("temperatures_c", TEMPERATURE_C)
     current_out = f"coalesce(isnan(current_a) OR abs(current_a) > {CURRENT_A}, false)"
     soc_out = "coalesce(isnan(soc_pct) OR soc_pct < 0 OR soc_pct > 100, false)"
@@ -151,6 +168,7 @@ def blanked() -> dict[str, Column]:
     position_out = "coalesce(NOT (abs(latitude) <= 90 AND abs(longitude) <= 180), false)"
     found = {
         "cell_voltage_range": cells_out,
+        "cell_extremes": extremes_out,
         "temperature_range": probes_out,
         "current_range": current_out,
         "soc_range": soc_out,
@@ -164,6 +182,8 @@ def blanked() -> dict[str, Column]:
     any_found = " OR ".join(f"({broken})" for broken in found.values())
     return {
         "cell_voltages_v": F.expr(_kept("cell_voltages_v", CELL_VOLTAGE_V, cells_out)),
+        "cell_voltage_min_v": F.expr(f"if({extremes_out}, null, cell_voltage_min_v)"),
+        "cell_voltage_max_v": F.expr(f"if({extremes_out}, null, cell_voltage_max_v)"),
         "temperatures_c": F.expr(_kept("temperatures_c", TEMPERATURE_C, probes_out)),
         "current_a": F.expr(f"if({current_out}, null, current_a)"),
         "soc_pct": F.expr(f"if({soc_out}, null, soc_pct)"),

@@ -16,14 +16,16 @@ if TYPE_CHECKING:
 
 KEY: Final = TELEMETRY.key
 PLACE: Final = (*ORIGIN_NAMES, "message_index")
-_NOT_CONTENT: Final = {*KEY, *PLACE, "enqueued_at", "flags"}
+_NOT_CONTENT: Final = {*KEY, *PLACE, "enqueued_at", "flags", "mapping"}
 CONTENT: Final = tuple(name for name in TELEMETRY.column_names if name not in _NOT_CONTENT)
 """Columns in which two messages of the same key differ if they conflict."""
 
 
 def checked(bronze: DataFrame, packs: DataFrame, assignments: DataFrame, params: RuleParams) -> DataFrame:
     """One row per message: decoded, with reference data, and ``refused`` where a rule is broken."""
-    return with_reference(decode(bronze), packs, assignments).withColumn("refused", is_refused(params))
+    return with_reference(decode(bronze, params.mappings), packs, assignments).withColumn(
+        "refused", is_refused(params)
+    )
 
 
 def valid(messages: DataFrame) -> DataFrame:

@@ -24,6 +24,8 @@ TELEMETRY = Table(
         Column("pack_voltage_v", "double", "Voltage of the whole string. [V]"),
         Column("soc_pct", "double", "State of charge as the BMS reports it, 0 to 100. [%]"),
         Column("cell_voltages_v", "array<double>", "One voltage per cell in series, in order. [V]"),
+        Column("cell_voltage_min_v", "double", "Lowest cell voltage as the BMS reports it. [V]"),
+        Column("cell_voltage_max_v", "double", "Highest cell voltage as the BMS reports it. [V]"),
         Column("temperatures_c", "array<double>", "One reading per probe. [°C]"),
         Column("odometer_km", "double", "Odometer. [km]"),
         Column("latitude", "double", "Position, degrees north.", personal=True),
@@ -31,6 +33,7 @@ TELEMETRY = Table(
         Column(
             "flags", "array<string>", "Codes of the rules that flagged or blanked something.", nullable=False
         ),
+        Column("mapping", "string", "Mapping that read the message."),
         Column("enqueued_at", "timestamp", "When the hub took the message. UTC."),
         *ORIGIN,
         MESSAGE_INDEX,

@@ -1,0 +1,1 @@
+"""How a maker's messages become canonical ones: a YAML file, compiled to Spark SQL."""
