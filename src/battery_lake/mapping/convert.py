@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
@@ -48,18 +49,22 @@ def number(raw: str, signal: Signal, target: Target) -> str:
 def along(value: str, line: Affine) -> str:
     """Return the SQL that puts a value through a straight line; a value that stays is not touched.
 
-    A factor of 1/1000 divides: 3.671 is then the nearest double to 3671 mV, as a multiplication is not.
+    It is done in whole numbers and one division, so that 3671 mV becomes the nearest double to 3.671 and
+    9518 steps of 0.1 A from 1000 A downwards become 48.2 A, as neither would in tenths.
     """
-    top, bottom = abs(line.factor.numerator), line.factor.denominator
-    if max(top, bottom) > _EXACT:
-        value = f"({value} * {literal(float(abs(line.factor)))})"
-    elif (top, bottom) != (1, 1):
-        value = f"({value}{f' * {top}D' if top != 1 else ''}{f' / {bottom}D' if bottom != 1 else ''})"
-    offset = literal(float(line.offset))
+    below = math.lcm(line.factor.denominator, line.offset.denominator)
+    times: float = int(abs(line.factor) * below)
+    plus: float = int(line.offset * below)
+    if max(times, abs(plus), below) > _EXACT:
+        times, plus, below = float(abs(line.factor)), float(line.offset), 1
+    if times != 1:
+        value = f"({value} * {literal(times)})"
     if line.factor < 0:
         # From zero, lest a current of 0 becomes -0.
-        return f"({offset} - {value})"
-    return f"({value} + {offset})" if line.offset else value
+        value = f"({literal(plus)} - {value})"
+    elif plus:
+        value = f"({value} + {literal(plus)})"
+    return f"({value} / {literal(below)})" if below != 1 else value
 
 
 def without(raw: str, signal: Signal) -> str:

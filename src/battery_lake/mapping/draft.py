@@ -7,23 +7,25 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+import yaml
+
 from battery_lake.mapping.targets import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WORDS: Final[dict[str, str]] = {
-    "pack_id": r"pack.?(id|code|no|serial)|battery.?(id|code|serial)|^cell.?id$|tractionbattery\.id$",
-    "measured_at": r"^t$|^ts$|time|date|measured.?at",
+    "pack_id": r"pack.?(id|code|no|serial)|battery.?(id|code|serial)|(^|\.)cell.?id$|tractionbattery\.id$",
+    "measured_at": r"(^|\.)t$|(^|\.)ts$|time|date|measured.?at",
     "sequence": r"seq|counter|serial$|data.?point|msg.?(id|no)",
-    "state": r"^state$|vehicle.?state|^mode$",
-    "current_a": r"current(_?a|\(a\))?$|amp|^i$",
-    "pack_voltage_v": r"(pack|battery|total|bus|hv).{0,8}volt|^u$|^volt(age)?(\(v\))?$|currentvoltage$",
+    "state": r"(^|\.)state$|vehicle.?state|(^|\.)mode$",
+    "current_a": r"current(_?a|\(a\))?$|amp|(^|\.)i$",
+    "pack_voltage_v": r"(pack|battery|total|bus|hv).{0,8}volt|(^|\.)u$|(^|\.)volt(age)?(\(v\))?$|currentvoltage$",
     "soc_pct": r"soc|state.?of.?charge.*current$",
-    "cell_voltages_v": r"cell.{0,4}v|volt.*cell|^v$|^v_?\{n\}$|cell_?\{n|voltages$",
+    "cell_voltages_v": r"cell.{0,4}v|volt.*cell|(^|\.)v$|(^|\.)v_?\{n\}$|cell_?\{n|voltages$",
     "cell_voltage_min_v": r"cell.?volt.*min|min.*cell",
     "cell_voltage_max_v": r"cell.?volt.*max|max.*cell",
-    "temperatures_c": r"temp|probe|^t_?\{n\}$",
+    "temperatures_c": r"temp|probe|(^|\.)t_?\{n\}$",
     "odometer_km": r"odo|mileage|distance",
     "latitude": r"lat(itude)?$",
     "longitude": r"lon(gitude)?$|lng$",
@@ -32,6 +34,7 @@ _WORDS: Final[dict[str, str]] = {
 _NUMBERED: Final = re.compile(r"^(?P<stem>.*?)(?P<number>0*\d+)$")
 _LEAST_NUMBERED: Final = 3
 _MANY_V: Final = 10.0  # more volts than that: the cells' voltages come in millivolts
+_PLAIN: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _EPOCHS: Final = ((1e14, "epoch_us"), (1e11, "epoch_ms"), (1e8, "epoch_s"))
 
 
@@ -59,7 +62,9 @@ class Found:
     @property
     def shown(self) -> str:
         """The path as a mapping says it."""
-        return json.dumps(self.path) if any("." in name for name in self.path) else ".".join(self.path)
+        if all(_PLAIN.match(name) for name in self.path):
+            return ".".join(self.path)
+        return f"[{', '.join(_quoted(name) for name in self.path)}]"
 
 
 def draft(name: str, messages: Iterable[dict[str, Any]]) -> str:
@@ -90,19 +95,26 @@ def draft(name: str, messages: Iterable[dict[str, Any]]) -> str:
         elif target.name == "pack_id":
             lines.append('  pack_id: {constant: "{device}"}  # no field for it was found')
         elif target.name == "sequence":
-            lines.append(
-                "  sequence: {constant: 0}  # no counter was found: the time alone tells messages apart"
-            )
+            lines.append("  sequence: {constant: 0}  # no counter was found: the time tells messages apart")
         elif target.required:
-            lines.append(f"  {target.name}: {{path: ?}}  # must be there, and was not found")
+            lines.append(f"  {target.name}: {{path: '?'}}  # must be there, and was not found")
     unused = [found for found in fields if found not in taken.values()]
     lines += ["# Fields of the samples that nothing uses, with an example:"] if unused else []
-    lines += [f"#   {found.shown}: {json.dumps(found.values[:1])[1:-1]}" for found in unused]
+    lines += [
+        f"#   {json.dumps('.'.join(found.path))}: {json.dumps(found.values[:1])[1:-1]}" for found in unused
+    ]
     return "\n".join(lines) + "\n"
 
 
+def _quoted(text: str) -> str:
+    """Text as YAML reads it back, whatever is in it."""
+    return str(yaml.safe_dump(text, default_style='"', width=10_000)).strip()
+
+
 def _said(target: str, found: Found) -> str:
-    said = f'fields: "{found.path[-1]}", count: {found.count}' if found.count else f"path: {found.shown}"
+    said = (
+        f"fields: {_quoted(found.path[-1])}, count: {found.count}" if found.count else f"path: {found.shown}"
+    )
     numbers = [v for v in found.values if isinstance(v, int | float) and not isinstance(v, bool)]
     if target == "measured_at" and numbers:
         epoch = next((name for least, name in _EPOCHS if numbers[0] >= least), "epoch_s")

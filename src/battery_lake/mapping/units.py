@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from fractions import Fraction
 from functools import cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import pint
+
+_UNIT: Final = re.compile(r"^[\w%°/*^.() +-]+$")
 
 
 class Affine(NamedTuple):
@@ -40,6 +43,8 @@ def conversion(given: str, wanted: str) -> Affine:
     ValueError
         The unit is unknown, or measures something else.
     """
+    if not _UNIT.match(given):
+        raise ValueError(f"{given} is no unit")
     units = _registry()
     try:
         step, unit = _split(given)

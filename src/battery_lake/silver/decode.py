@@ -128,7 +128,10 @@ def _messages(bodies: DataFrame, mappings: tuple[Compiled, ...]) -> DataFrame:
             elements = F.when(F.expr(_is_for(mapping, mappings)), F.expr(mapping.messages)).otherwise(
                 elements
             )
-    messages = bodies.select("*", F.posexplode_outer(elements).alias("place", "message"))
+    # A column of their own: Spark 4.1 loses the envelope where the list is taken out of it in the explode.
+    messages = bodies.withColumn("items", elements).select(
+        "*", F.posexplode_outer("items").alias("place", "message")
+    )
     return messages.withColumns({
         "message_index": F.coalesce("place", F.lit(0)),
         "text": F.col("message"),
