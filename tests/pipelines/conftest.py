@@ -148,8 +148,8 @@ def landing_line():
 def made_lake(spark):
     """Build a lake whose reference data names some packs, each in its vehicle since ever."""
 
-    def build(folder, packs):
-        settings, _ = load([f"home={folder / 'home'}"], environment={})
+    def build(folder, packs, *pairs):
+        settings, _ = load([f"home={folder / 'home'}", *pairs], environment={})
         lake = Lake(spark, settings)
         reference = folder / "reference"
         reference.mkdir()

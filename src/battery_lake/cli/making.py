@@ -29,12 +29,17 @@ def replay(
         Path, typer.Argument(help="Folder with nasa_pcoe, calce_cs2, ev_cell_faults, or some of them.")
     ],
     clock: Annotated[str, typer.Option(help="Instant at which every recording begins; else its own.")] = "",
+    as_sent: Annotated[
+        bool,
+        typer.Option("--as-sent", help="Only the three cars, their logs as sent: for ev_log_1, ev_log_23."),
+    ] = False,
     to: To = "files",
     json: AsJson = False,
 ) -> None:
     """Turn recordings of real cells and vehicles into landing files and reference files."""
     from battery_lake.cli.show import ConsoleProgress, as_json
     from battery_lake.errors import SettingsError
+    from battery_lake.simulate.replay import SETS
     from battery_lake.simulate.replay import replay as run
 
     chosen = options(context)
@@ -51,7 +56,8 @@ def replay(
     reference, truth = (settings.home / folder / "replay" for folder in ("reference", "truth"))
     summary = run(
         data, _folder(settings, to), reference, truth,
-        clock=start, progress=lambda pack, count: progress.say(f"  {pack}: {count:,} messages"),
+        clock=start, as_sent=as_sent, sets=("ev_cell_faults",) if as_sent else SETS,
+        progress=lambda pack, count: progress.say(f"  {pack}: {count:,} messages"),
     )  # fmt: skip
     where = _delivered(settings, to, progress)
     if json:

@@ -20,7 +20,9 @@ _WORDS: Final[dict[str, str]] = {
     "sequence": r"seq|counter|serial$|data.?point|msg.?(id|no)",
     "state": r"(^|\.)state$|vehicle.?state|(^|\.)mode$",
     "current_a": r"current(_?a|\(a\))?$|amp|(^|\.)i$",
-    "pack_voltage_v": r"(pack|battery|total|bus|hv).{0,8}volt|(^|\.)u$|(^|\.)volt(age)?(\(v\))?$|currentvoltage$",
+    "pack_voltage_v": (
+        r"(pack|battery|total|bus|hv).{0,8}volt|(^|\.)u$|(^|\.)volt(age)?(\(v\))?$|currentvoltage$"
+    ),
     "soc_pct": r"soc|state.?of.?charge.*current$",
     "cell_voltages_v": r"cell.{0,4}v|volt.*cell|(^|\.)v$|(^|\.)v_?\{n\}$|cell_?\{n|voltages$",
     "cell_voltage_min_v": r"cell.?volt.*min|min.*cell",

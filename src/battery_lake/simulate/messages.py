@@ -74,8 +74,13 @@ def write_landing(
     (Azure Storage as a routing endpoint, JSON encoding) and "Create and read IoT Hub messages" (system
     properties).
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lines = itertools.chain.from_iterable(message_lines(piece, enqueue_delay_s) for piece in messages)
+    return write_lines(folder, lines, messages_per_file)
+
+
+def write_lines(folder: Path, lines: Iterator[bytes], messages_per_file: int = 5_000) -> int:
+    """Write lines as files of a landing folder, as :func:`write_landing` does; return how many stand."""
+    folder.mkdir(parents=True, exist_ok=True)
     total = 0
     while batch := list(itertools.islice(lines, messages_per_file)):
         _write_once(folder, b"".join(batch))
@@ -98,7 +103,7 @@ def message_lines(messages: PackMessages, enqueue_delay_s: float = 2.0) -> Itera
     bytes
         One line, in the order of the messages.
     """
-    envelope = _system_properties(messages.vehicle_id)
+    envelope = system_properties(messages.vehicle_id)
     for start in range(0, len(messages), _BLOCK):
         rows = slice(start, start + _BLOCK)
         measured_at_s = messages.measured_at_s[rows]
@@ -113,8 +118,8 @@ def message_lines(messages: PackMessages, enqueue_delay_s: float = 2.0) -> Itera
             yield orjson.dumps(line, option=orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_APPEND_NEWLINE)
 
 
-def _system_properties(vehicle_id: str) -> dict[str, str]:
-    """What the hub stamps on every message of a device; the generation is derived from the device's name."""
+def system_properties(vehicle_id: str) -> dict[str, str]:
+    """Return what the hub stamps on every message of a device; the generation is derived from its name."""
     generation = int.from_bytes(hashlib.blake2b(vehicle_id.encode(), digest_size=6).digest())
     return {
         "connectionDeviceId": vehicle_id,

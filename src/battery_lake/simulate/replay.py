@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from battery_lake.errors import ReferenceDataError, SettingsError
-from battery_lake.simulate.messages import write_landing
+from battery_lake.simulate.messages import write_landing, write_lines
 from battery_lake.simulate.reference import Assignment, PackReference, write_reference
+from battery_lake.simulate.replay_as_sent import as_sent_lines, log_of
 from battery_lake.simulate.replay_lab import (
     CALCE_RATED_AH,
     NASA_RATED_AH,
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from battery_lake.simulate.columns import PackMessages
+
+SETS: Final = ("nasa_pcoe", "calce_cs2", "ev_cell_faults")
+"""Every set that can be replayed."""
 
 Progress = Callable[[str, int], None]
 """Called after each pack with its id and the number of its messages."""
@@ -68,8 +72,9 @@ def replay(
     out_reference: Path,
     out_truth: Path,
     *,
-    sets: tuple[str, ...] = ("nasa_pcoe", "calce_cs2", "ev_cell_faults"),
+    sets: tuple[str, ...] = SETS,
     clock: dt.datetime | None = None,
+    as_sent: bool = False,
     progress: Progress | None = None,
 ) -> ReplaySummary:
     """Replay every recording of the data sets that are there.
@@ -91,6 +96,9 @@ def replay(
         Names of the sets; one whose folder is missing is passed over.
     clock
         Instant at which every recording begins, aware; None: its own clock.
+    as_sent
+        The vehicles' logs as their platform exported them, in place of canonical messages; for the mappings
+        ``ev_log_1`` and ``ev_log_23``.
     progress
         Called after each pack.
 
@@ -118,7 +126,11 @@ def replay(
     messages = truth_rows = 0
     for name, path in _paths(data, sets):
         replayed = _read(name, path, clock)
-        count = write_landing(out_landing, [replayed.messages])
+        log = log_of(path)
+        if as_sent and log.exists():
+            count = write_lines(out_landing, as_sent_lines(log, replayed.messages.vehicle_id))
+        else:
+            count = write_landing(out_landing, [replayed.messages])
         messages += count
         packs.append(replayed.reference)
         assignments.append(_assignment(replayed.messages))
