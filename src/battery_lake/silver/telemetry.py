@@ -23,15 +23,23 @@ CONTENT: Final = tuple(name for name in TELEMETRY.column_names if name not in _N
 
 def checked(bronze: DataFrame, packs: DataFrame, assignments: DataFrame, params: RuleParams) -> DataFrame:
     """One row per message: decoded, with reference data, and ``refused`` where a rule is broken."""
-    return with_reference(decode(bronze, params.mappings), packs, assignments).withColumn(
-        "refused", is_refused(params)
-    )
+    messages = with_reference(decode(bronze, params.mappings), packs, assignments)
+    return messages.withColumn("refused", is_refused(params))
+
+
+def parsed_once(messages: DataFrame) -> DataFrame:
+    """Return the messages behind a mark that no filter passes.
+
+    Spark moves a filter down to what it filters by, and repeats in it all that this is made of: every body
+    would be parsed once for each condition. Nothing moves through an observation.
+    """
+    return messages.observe("parsed", F.count(F.lit(1)).alias("messages"))
 
 
 def valid(messages: DataFrame) -> DataFrame:
     """One row per message that no rule refuses, in the form of silver.telemetry."""
     return (
-        messages
+        parsed_once(messages)
         .where(~F.col("refused"))
         .withColumns(blanked())
         .withColumn("vehicle_id", F.col("device_id"))
