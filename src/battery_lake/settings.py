@@ -6,12 +6,13 @@ A key that no section has, a misspelt section too, is an error that names the ne
 from __future__ import annotations
 
 import difflib
+import json
 import os
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
 from battery_lake.errors import SettingsError
 
@@ -24,6 +25,18 @@ OUTSIDE_SETTINGS: Final = frozenset({"BATTERY_LAKE_JARS", "BATTERY_LAKE_MAVEN_UR
 """Variables that are read before there are settings, or say where they are."""
 
 Positive = Annotated[float, Field(gt=0)]
+
+
+def _by_chemistry(given: object) -> object:
+    """What a file has as a table comes as JSON from the environment and from arguments."""
+    found = json.loads(given) if isinstance(given, str) else given
+    if isinstance(found, dict) and "default" not in found:
+        raise ValueError("it needs a default for the other chemistries")
+    return found
+
+
+ByChemistry = Annotated[dict[str, float], BeforeValidator(_by_chemistry)]
+"""A limit for each chemistry, and ``default`` for the others."""
 
 
 class Section(BaseModel):
@@ -107,10 +120,30 @@ class RefineSettings(Section):
     max_bytes_per_trigger: str = Field("256m", description="Bronze bytes in one batch, about.")
     clock_skew_s: Positive = Field(300.0, description="How far a device's clock may run ahead. [s]")
 
+    max_body_bytes: int = Field(1_048_576, ge=1, description="A larger body is refused. [B]")
+    max_unzipped_bytes: int = Field(
+        16_777_216, ge=1, description="A body that unzips to more is refused. [B]"
+    )
+
     @property
     def mapping_names(self) -> tuple[str, ...]:
         """The mappings one by one."""
         return tuple(name.strip() for name in self.mappings.split(",") if name.strip())
+
+
+class LimitSettings(Section):
+    """What no battery can show, healthy or ill: by chemistry, ``default`` for the others."""
+
+    cell_voltage_min_v: ByChemistry = Field({"default": 0.5}, description="Lowest cell voltage. [V]")
+    cell_voltage_max_v: ByChemistry = Field(
+        {"default": 5.0, "LFP": 4.5}, description="Highest cell voltage. [V]"
+    )
+    temperature_min_c: ByChemistry = Field({"default": -39.5}, description="Lowest probe reading. [°C]")
+    temperature_max_c: ByChemistry = Field({"default": 150.0}, description="Highest probe reading. [°C]")
+    current_max_a: ByChemistry = Field({"default": 5000.0}, description="Highest current, either way. [A]")
+    string_gap_v: ByChemistry = Field(
+        {"default": 0.1}, description="Mean cell voltage against the pack's share, at most. [V]"
+    )
 
 
 class SessionSettings(Section):
@@ -153,6 +186,7 @@ class Settings(Section):
     eventhubs: EventHubsSettings = EventHubsSettings()
     kafka: KafkaSettings = KafkaSettings()
     refine: RefineSettings = RefineSettings()
+    limits: LimitSettings = LimitSettings()
     sessions: SessionSettings = SessionSettings()
     health: HealthSettings = HealthSettings()
     spark: SparkSettings = SparkSettings()

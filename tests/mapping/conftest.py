@@ -6,7 +6,7 @@ import pytest
 
 from battery_lake.mapping import load
 from battery_lake.mapping.compile import compile_mapping
-from battery_lake.silver.decode import decode
+from battery_lake.silver.decode import Reading, decode
 
 TAKEN = dt.datetime(2026, 1, 10, 0, 0, 2)  # noqa: DTZ001 - Spark hands over UTC without a zone
 NEEDED = {
@@ -47,7 +47,7 @@ def decoded(frame):
             body, columns = given if isinstance(given, tuple) else (given, {})
             row = {"hub": "h", "partition_id": "0", "device_id": "V1", "enqueued_at": TAKEN}
             rows.append({**row, "sequence_number": number, "body": body.encode(), **columns})
-        found = decode(frame("bronze.telemetry", rows), tuple(mappings))
+        found = decode(frame("bronze.telemetry", rows), Reading(tuple(mappings)))
         return found.orderBy("sequence_number", "message_index").collect()
 
     return run

@@ -7,7 +7,8 @@ import json
 
 import pytest
 
-from battery_lake.silver.rules import RuleParams
+from battery_lake.quality.row_rules import rule_params
+from battery_lake.settings import Settings
 from battery_lake.silver.telemetry import checked
 
 ENQUEUED = dt.datetime(2026, 1, 10, 0, 0, 2)
@@ -53,7 +54,13 @@ def reference(frame):
 
 
 @pytest.fixture(scope="session")
-def check(frame, reference):
+def params():
+    """The rules as they come."""
+    return rule_params(Settings())
+
+
+@pytest.fixture(scope="session")
+def check(frame, reference, params):
     """Check bodies, one bronze row each; a body may come with columns of its row."""
 
     def run(bodies):
@@ -64,6 +71,6 @@ def check(frame, reference):
             as_bytes = body.encode() if isinstance(body, str) else body
             rows.append({**row, "sequence_number": place, "body": as_bytes, **columns})
         bronze = frame("bronze.telemetry", rows)
-        return checked(bronze, *reference, RuleParams(clock_skew_s=300.0))
+        return checked(bronze, *reference, params)
 
     return run

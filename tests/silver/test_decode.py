@@ -10,18 +10,17 @@ from hypothesis import strategies as st
 
 from battery_lake.silver.decode import decode
 from battery_lake.silver.quarantine import refused
-from battery_lake.silver.rules import RuleParams
 from battery_lake.silver.telemetry import valid
 
 AT = dt.datetime(2026, 3, 1)
 
 
-def test_an_array_body_is_as_many_messages_each_judged_alone(check, message):
+def test_an_array_body_is_as_many_messages_each_judged_alone(check, message, params):
     body = f" [{message(sequence=1)}, {message(sequence=2, pack_id='P9')}, null, {message(sequence=3)}]"
     messages = check([body])
-    kept = {(row.message_index, row.sequence) for row in valid(messages).collect()}
+    kept = {(row.message_index, row.sequence) for row in valid(messages, params).collect()}
     assert kept == {(0, 1), (3, 3)}
-    rows = refused(messages, RuleParams(), AT).collect()
+    rows = refused(messages, params, AT).collect()
     assert {(row.message_index, row.reasons[0].code) for row in rows} == {
         (1, "unknown_pack"),
         (2, "undecodable"),
@@ -33,9 +32,9 @@ def test_an_array_without_a_message_is_not_lost(check):
     assert check(["[]"]).where("refused").count() == 1
 
 
-def test_fields_are_read_as_their_types(check, message):
+def test_fields_are_read_as_their_types(check, message, params):
     zoned = message(measured_at="2026-01-10T02:00:00.123456+02:00", current_a=5, unknown={"x": [1]})
-    (row,) = decode(check([zoned]), RuleParams().mappings).collect()
+    (row,) = decode(check([zoned]), params.reading).collect()
     assert row.measured_at == dt.datetime(2026, 1, 10, 0, 0, 0, 123456)
     assert (row.current_a, row.is_known_schema, row.sequence) == (5.0, True, 1)
     assert json.loads(row.text) == json.loads(zoned)
@@ -90,7 +89,7 @@ def messages():
     return st.builds(lambda version, changed: {"schema_version": version, **changed}, VERSION, changes)
 
 
-def test_whatever_comes_is_either_valid_or_refused(check, message):
+def test_whatever_comes_is_either_valid_or_refused(check, message, params):
     whole = messages().map(lambda changes: message(**changes))
     arrays = st.lists(whole, min_size=1, max_size=3).map(lambda texts: f"[{','.join(texts)}]")
 
@@ -108,8 +107,8 @@ def test_whatever_comes_is_either_valid_or_refused(check, message):
         checked = check(bodies)
         places = ("sequence_number", "message_index")
         rows = [
-            *valid(checked).selectExpr(*places, "flags AS said", "true AS kept").collect(),
-            *refused(checked, RuleParams(), AT)
+            *valid(checked, params).selectExpr(*places, "flags AS said", "true AS kept").collect(),
+            *refused(checked, params, AT)
             .selectExpr(*places, "reasons.code AS said", "false AS kept")
             .collect(),
         ]

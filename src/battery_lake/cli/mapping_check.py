@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,8 @@ from pyspark.sql import functions as F
 
 from battery_lake.clock import utc_now
 from battery_lake.mapping.targets import TARGETS
-from battery_lake.silver.rules import RuleParams, blanked, reasons
+from battery_lake.quality.row_rules import rule_params
+from battery_lake.silver.rules import blanked, reasons
 from battery_lake.silver.telemetry import checked
 from battery_lake.tables.bronze import TELEMETRY
 from battery_lake.tables.reference import PACK_ASSIGNMENT, PACKS
@@ -40,7 +42,9 @@ def examine(
     row["application_properties"] = properties
     rows = [{**row, "sequence_number": number, "body": body} for number, body in enumerate(bodies)]
     spark = lake.spark
-    params = RuleParams(clock_skew_s=lake.settings.refine.clock_skew_s, mappings=mappings)
+    params = rule_params(lake.settings)
+    reading = dataclasses.replace(params.reading, mappings=mappings)
+    params = dataclasses.replace(params, reading=reading)
     bronze = spark.createDataFrame(rows, TELEMETRY.fields)
     messages = checked(
         bronze,
@@ -51,7 +55,7 @@ def examine(
     found = (
         messages
         .withColumn("reasons", F.filter(reasons(params), lambda r: ~r["code"].isin(*OF_REFERENCE)))
-        .withColumns(blanked())
+        .withColumns(blanked(params))
         .select("sequence_number", "message_index", "reasons", "flags", *TARGETS)
         .orderBy("sequence_number", "message_index")
         .collect()

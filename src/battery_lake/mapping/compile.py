@@ -215,6 +215,8 @@ def _avro_schema(mapping: Mapping, source: Source) -> str:
         if given:
             source.refuse(("body", "avro_schema"), "the body is no Avro", "set body.kind to avro")
         return ""
+    if mapping.applies.field is not None:
+        source.refuse(("applies", "field"), "Avro is not looked into", "choose by device or by property")
     try:
         text = given if given.lstrip().startswith("{") else (source.file.parent / given).read_text("utf-8")
         schema: Any = json.loads(text)

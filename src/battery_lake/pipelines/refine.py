@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
@@ -12,19 +13,19 @@ from battery_lake.bronze.telemetry import plausible_time
 from battery_lake.clock import utc_now
 from battery_lake.lake.changes import Span
 from battery_lake.lake.write import insert_missing
-from battery_lake.mapping.compile import compiled
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.settle import settle
 from battery_lake.pipelines.stream import run_available
-from battery_lake.silver.decode import read_columns
+from battery_lake.quality.row_rules import rule_params
+from battery_lake.silver.decode import is_packed, read_columns
 from battery_lake.silver.quarantine import refused
-from battery_lake.silver.rules import RuleParams
 from battery_lake.silver.telemetry import checked, first_of_key, valid
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
+    from battery_lake.silver.rules import RuleParams
 
 HUB_RETENTION: Final = dt.timedelta(days=7)
 """A hub keeps messages for at most so long: what is older arrives by another way, and is rare."""
@@ -36,9 +37,11 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
     The batch is parsed once in the usual case. Only where something was refused, repeated, late or known
     already is it looked at again.
     """
-    params = params or rule_params(lake)
+    params = params or rule_params(lake.settings)
+    window, has_packed = _expected(bronze, params)
+    if not has_packed:
+        params = dataclasses.replace(params, reading=dataclasses.replace(params.reading, unpacks=False))
     messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
-    window = _expected(bronze, params)
     seen = Observation()
     counted = messages.observe(
         seen,
@@ -46,7 +49,7 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
         F.count_if("refused").alias("refused"),
         F.max(plausible_time()).alias("newest"),
     )
-    rows = first_of_key(valid(counted).where(window.holds("measured_at")))
+    rows = first_of_key(valid(counted, params).where(window.holds("measured_at")))
     inserted = insert_missing(lake, "silver.telemetry", rows, within=window.holds("t.measured_at"))
     row_count, refused_count = int(seen.get["rows"]), int(seen.get["refused"])
     if refused_count:
@@ -62,30 +65,22 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
     )
 
 
-def rule_params(lake: Lake) -> RuleParams:
-    """Return what the rules and the reading of bodies need to know.
-
-    Raises
-    ------
-    MappingError
-        A mapping in use is missing or faulty.
-    """
-    settings = lake.settings.refine
-    return RuleParams(clock_skew_s=settings.clock_skew_s, mappings=compiled(settings.mapping_names))
-
-
-def _expected(bronze: DataFrame, params: RuleParams) -> Span:
-    """The window comes from the hub's clock, in bronze's own statistics: no body is read."""
+def _expected(bronze: DataFrame, params: RuleParams) -> tuple[Span, bool]:
+    """The time of the messages by the hub's clock, and whether a body may be no text; none is read."""
     taken = plausible_time()
-    span = bronze.agg(F.min(taken).alias("low"), F.max(taken).alias("high")).collect()[0]
+    packed = F.max(F.expr(is_packed(params.reading.mappings)))
+    span = bronze.agg(
+        F.min(taken).alias("low"), F.max(taken).alias("high"), packed.alias("has_packed")
+    ).collect()[0]
     low = span.low or dt.datetime(2000, 1, 1)  # noqa: DTZ001  Spark hands over UTC without a zone
     high = span.high or low
-    return Span(low - HUB_RETENTION, high + dt.timedelta(seconds=params.clock_skew_s))
+    window = Span(low - HUB_RETENTION, high + dt.timedelta(seconds=params.clock_skew_s))
+    return window, bool(span.has_packed)
 
 
 def _run(lake: Lake, progress: Progress) -> RunResult:
     # A faulty mapping stops the run here, before any batch.
-    params = rule_params(lake)
+    params = rule_params(lake.settings)
 
     def batch(inner: Lake, bronze: DataFrame, batch_id: int) -> Counts:
         del batch_id
@@ -93,7 +88,9 @@ def _run(lake: Lake, progress: Progress) -> RunResult:
 
     source = lake.stream("bronze.telemetry", maxBytesPerTrigger=lake.settings.refine.max_bytes_per_trigger)
     # Inside a batch Spark prunes no columns of the stream any more.
-    return run_available(lake, "refine", source.select(*read_columns(params.mappings)), batch, progress)
+    return run_available(
+        lake, "refine", source.select(*read_columns(params.reading.mappings)), batch, progress
+    )
 
 
 REFINE = Pipeline(

@@ -10,8 +10,9 @@ from battery_lake.clock import utc_now
 from battery_lake.lake.create import ensure
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import DELETED, upsert
-from battery_lake.pipelines.refine import REFINE, refine_batch, rule_params
+from battery_lake.pipelines.refine import REFINE, refine_batch
 from battery_lake.pipelines.settle import conflicts_of
+from battery_lake.quality.row_rules import rule_params
 from battery_lake.silver.quarantine import refused
 from battery_lake.silver.telemetry import PLACE, checked
 from battery_lake.tables.bronze import ORIGIN
@@ -57,10 +58,10 @@ def replay_quarantine(lake: Lake, codes: tuple[str, ...]) -> Counts:
 
 def _still_refused(lake: Lake, bronze: DataFrame, looked_at: DataFrame) -> DataFrame:
     """What stays in quarantine: refused by a rule, or at odds with what silver keeps."""
-    params = rule_params(lake)
+    params = rule_params(lake.settings)
     messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
     now = utc_now()
-    rows = refused(messages, params, now).unionByName(conflicts_of(lake, messages, now))
+    rows = refused(messages, params, now).unionByName(conflicts_of(lake, messages, params, now))
     first = looked_at.withColumnRenamed("refused_at", "first_at")
     return (
         rows

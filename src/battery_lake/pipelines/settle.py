@@ -43,7 +43,7 @@ def settle(lake: Lake, messages: DataFrame, params: RuleParams) -> Counts:
     Counts
         ``rows_refused`` conflicts and ``rows_duplicate`` duplicates among the batch's own messages.
     """
-    arrived = valid(messages)
+    arrived = valid(messages, params)
     span = _time_of(arrived)
     if span is None:
         return Counts()
@@ -71,9 +71,9 @@ def settle(lake: Lake, messages: DataFrame, params: RuleParams) -> Counts:
     return Counts(rows_refused=lost, rows_duplicate=counts.get((DUPLICATE, False), 0))
 
 
-def conflicts_of(lake: Lake, messages: DataFrame, refused_at: dt.datetime) -> DataFrame:
+def conflicts_of(lake: Lake, messages: DataFrame, params: RuleParams, refused_at: dt.datetime) -> DataFrame:
     """One row per valid message of a batch that says something else than what silver keeps now."""
-    arrived = valid(messages)
+    arrived = valid(messages, params)
     span = _time_of(arrived)
     stored = lake.read("silver.telemetry").where(span.holds("measured_at") if span else "false")
     judged = verdicts(arrived, stored)
@@ -114,7 +114,7 @@ def _judge_again(lake: Lake, judged: DataFrame, span: Span, params: RuleParams) 
     )
     messages = checked(received, lake.read("reference.packs"), assigned, params)
     told = (
-        valid(messages)
+        valid(messages, params)
         .withColumn("content", content_hash())
         .join(winners, on=list(KEY), how="inner")
         .select(*PLACE, (F.col("content") == F.col("kept_content")).alias("is_equal"))

@@ -6,11 +6,13 @@ that says why, so that the rules can refuse it with a reason.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
 from battery_lake.mapping.targets import TARGETS
+from battery_lake.silver.unpack import GZIP_ENCODINGS, Unpacked
 from battery_lake.tables.bronze import ORIGIN
 
 if TYPE_CHECKING:
@@ -27,6 +29,33 @@ PARSE_OPTIONS: Final = {"columnNameOfCorruptRecord": CORRUPT, "mode": "PERMISSIV
 CHOSEN: Final = "mapping_number"
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How bodies are read.
+
+    Parameters
+    ----------
+    mappings
+        In the order in which they are tried; the first that is for a body reads it.
+    max_body_bytes, max_unzipped_bytes
+        Size of the largest body that is read, as sent and unzipped. [B]
+    unpacks
+        Whether there may be bodies that are no text; where it is known that there are none, it is cheaper.
+    """
+
+    mappings: tuple[Compiled, ...]
+    max_body_bytes: int = 1_048_576
+    max_unzipped_bytes: int = 16_777_216
+    unpacks: bool = True
+
+
+def is_packed(mappings: Iterable[Compiled]) -> str:
+    """Return SQL that is true for a row of bronze whose body may be no text; never null."""
+    zipped = f"coalesce(content_encoding, '') IN {GZIP_ENCODINGS}"
+    avro = [f"({mapping.applies})" for mapping in mappings if mapping.avro_schema]
+    return " OR ".join([zipped, *avro])
+
+
 def read_columns(mappings: Iterable[Compiled]) -> tuple[str, ...]:
     """Return what silver takes from bronze."""
     wanted = (*ORIGIN_NAMES, "enqueued_at", "device_id", "body", "content_encoding")
@@ -34,26 +63,27 @@ def read_columns(mappings: Iterable[Compiled]) -> tuple[str, ...]:
     return (*wanted, "application_properties") if reads_properties else wanted
 
 
-def decode(bronze: DataFrame, mappings: tuple[Compiled, ...]) -> DataFrame:
+def decode(bronze: DataFrame, reading: Reading) -> DataFrame:
     """One row per message in a body: typed fields beside origin, device, body and what was unreadable.
 
     Parameters
     ----------
     bronze
         bronze.telemetry.
-    mappings
-        In the order in which they are tried; the first that is for a body reads it.
+    reading
+        How.
 
     Returns
     -------
     DataFrame
         Origin, ``message_index``, ``enqueued_at``, ``device_id``, ``body``, ``content_encoding``, ``text``
-        (the message's own JSON), ``is_object``, ``mapping`` (null: none is for it), ``is_known_schema`` and
-        ``schema_found``, ``unreadable`` (signals that cannot be read), the canonical signals, ``cell_number``
-        where a mapping puts cells together; :data:`CORRUPT` holds the text of a message whose JSON or types
-        are wrong.
+        (the message's own JSON), ``is_object``, ``mapping`` (null: none is for it), ``is_known_schema``,
+        ``schema_found``, ``unreadable`` (signals that cannot be read), ``bomb``, ``unzip_problem``, the
+        canonical signals, ``cell_number`` where a mapping puts cells together; :data:`CORRUPT` holds the text
+        of a message whose JSON or types are wrong.
     """
-    bodies = bronze.select(*read_columns(mappings)).withColumn("text", F.col("body").cast("string"))
+    mappings = reading.mappings
+    bodies = _texts(bronze.select(*read_columns(mappings)), reading)
     if len(mappings) > 1:
         bodies = bodies.withColumn(CHOSEN, F.expr(_choice(mappings)))
     parsed = _parsed(_messages(bodies, mappings), mappings)
@@ -70,6 +100,8 @@ def decode(bronze: DataFrame, mappings: tuple[Compiled, ...]) -> DataFrame:
         ),
         _by_mapping(mappings, _schema_found, "STRING").alias("schema_found"),
         _by_mapping(mappings, lambda m: m.faults or "null", "ARRAY<STRING>").alias("unreadable"),
+        "bomb",
+        "unzip_problem",
         _by_mapping(mappings, lambda m: f"p{m.number}.{CORRUPT}", "STRING").alias(CORRUPT),
         *(_signal(mappings, target) for target in TARGETS.values()),
         *(
@@ -78,6 +110,21 @@ def decode(bronze: DataFrame, mappings: tuple[Compiled, ...]) -> DataFrame:
             else []
         ),
     )
+
+
+def _texts(rows: DataFrame, reading: Reading) -> DataFrame:
+    """Every row with its body as ``text``, unpacked where it has to be; null where it is not read."""
+    fits = f"if(octet_length(body) <= {reading.max_body_bytes}, body, null)"
+    nothing = F.lit(None).cast("string")
+    rows = rows.withColumns({"content": F.expr(fits), "bomb": nothing, "unzip_problem": nothing})
+    if reading.unpacks:
+        packed = is_packed(reading.mappings)
+        schemas = {m.number: m.avro_schema for m in reading.mappings if m.avro_schema}
+        chosen = rows.where(packed).withColumn("text", nothing)
+        chosen = chosen.withColumn(CHOSEN, F.expr(_choice(reading.mappings))).drop("text")
+        unpacked = chosen.mapInArrow(Unpacked(schemas, reading.max_unzipped_bytes), chosen.schema)
+        rows = rows.where(f"NOT ({packed})").unionByName(unpacked.drop(CHOSEN))
+    return rows.withColumn("text", F.col("content").cast("string")).drop("content")
 
 
 def _choice(mappings: tuple[Compiled, ...]) -> str:

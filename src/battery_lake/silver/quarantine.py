@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from pyspark.sql import functions as F
 
 from battery_lake.silver.rules import RuleParams, reasons
-from battery_lake.silver.telemetry import parsed_once
 from battery_lake.tables.silver import QUARANTINE
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ CONFLICT_CODE: Final = "conflicting_duplicate"
 def refused(messages: DataFrame, params: RuleParams, refused_at: dt.datetime) -> DataFrame:
     """One row per message that a rule refuses, with every rule it breaks."""
     return (
-        parsed_once(messages)
+        messages
         .where("refused")
         .withColumn("reasons", reasons(params))
         .withColumn("refused_at", F.lit(refused_at))

@@ -8,7 +8,8 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from battery_lake.silver.decode import ORIGIN_NAMES, decode
-from battery_lake.silver.rules import RuleParams, blanked, is_refused, with_reference
+from battery_lake.silver.facts import with_facts, with_reference
+from battery_lake.silver.rules import RuleParams, blanked, broken, is_refused
 from battery_lake.tables.silver import TELEMETRY
 
 if TYPE_CHECKING:
@@ -22,26 +23,18 @@ CONTENT: Final = tuple(name for name in TELEMETRY.column_names if name not in _N
 
 
 def checked(bronze: DataFrame, packs: DataFrame, assignments: DataFrame, params: RuleParams) -> DataFrame:
-    """One row per message: decoded, with reference data, and ``refused`` where a rule is broken."""
-    messages = with_reference(decode(bronze, params.mappings), packs, assignments)
-    return messages.withColumn("refused", is_refused(params))
+    """One row per message: decoded, with reference data and facts, ``broken`` rules, and ``refused``."""
+    messages = with_reference(decode(bronze, params.reading), packs, assignments, params.limits)
+    judged = with_facts(messages).withColumn("broken", broken(params))
+    return judged.withColumn("refused", is_refused(params))
 
 
-def parsed_once(messages: DataFrame) -> DataFrame:
-    """Return the messages behind a mark that no filter passes.
-
-    Spark moves a filter down to what it filters by, and repeats in it all that this is made of: every body
-    would be parsed once for each condition. Nothing moves through an observation.
-    """
-    return messages.observe("parsed", F.count(F.lit(1)).alias("messages"))
-
-
-def valid(messages: DataFrame) -> DataFrame:
+def valid(messages: DataFrame, params: RuleParams) -> DataFrame:
     """One row per message that no rule refuses, in the form of silver.telemetry."""
     return (
-        parsed_once(messages)
+        messages
         .where(~F.col("refused"))
-        .withColumns(blanked())
+        .withColumns(blanked(params))
         .withColumn("vehicle_id", F.col("device_id"))
         .select(*TELEMETRY.column_names)
     )

@@ -1,0 +1,1 @@
+"""Great Expectations suites: row rules compiled to Spark SQL, and the scheduled validation of tables."""
