@@ -84,3 +84,30 @@ def frame(spark: SparkSession) -> Callable[[str, list[dict[str, Any]]], DataFram
         return spark.createDataFrame([{**empty, **row} for row in rows], contract.fields)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def judged() -> Callable[..., dict[str, int]]:
+    """How many rows of a frame break each expectation of a suite, by Great Expectations' own account."""
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    import great_expectations as gx
+    from great_expectations.core.expectation_suite import ExpectationSuite
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    source = context.data_sources.add_spark("oracle", persist=False)
+    definition = source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("all")
+
+    def judge(
+        frame: DataFrame, tree: dict[str, Any], parameters: dict[str, float] | None = None
+    ) -> dict[str, int]:
+        batch = definition.get_batch({"dataframe": frame})
+        result = batch.validate(
+            ExpectationSuite(**tree), result_format="SUMMARY", expectation_parameters=parameters
+        )
+        raised = [r.exception_info for r in result.results if r.exception_info.get("raised_exception")]
+        assert not raised, raised
+        # In an order of its own; nothing to look at counts as nothing found.
+        return {r.expectation_config.meta["code"]: r.result["unexpected_count"] or 0 for r in result.results}
+
+    return judge

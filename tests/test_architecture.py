@@ -29,7 +29,7 @@ FILE_LINES, FUNCTION_LINES, FUNCTION_LINES_P90, JOB_LINES = 400, 60, 40, 20
 
 ROOT_ENTRIES = {
     ".ci", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE",
-    "Makefile", "README.md", "SECURITY.md", "benchmarks", "docs", "jobs", "pyproject.toml", "requirements",
+    "Makefile", "README.md", "SECURITY.md", "benchmarks", "docs", "expectations", "jobs", "pyproject.toml", "requirements",
     "src", "tests",
 }  # fmt: skip
 
@@ -42,6 +42,7 @@ FORBIDDEN_METHODS = {
 
 ALLOWED_METHODS = {
     ("cli/look.py", "collect"): "one row a pipeline, for the screen",
+    ("cli/mapping_check.py", "collect"): "sample messages, limited, for the screen",
     ("cli/run.py", "collect"): "counts by reason, limited, for the screen",
     ("lake/changes.py", "collect"): "one row: first and last instant of the changes",
     ("lake/conform.py", "collect"): "one row: how many nulls",

@@ -63,11 +63,7 @@ def test_many_members_do_not_get_past_the_limit():
         unzipped(gzip.compress(b"0" * 100) * 50, 1000)
 
 
-@given(
-    st.binary(min_size=1, max_size=80).filter(
-        lambda content: content[0] not in {0x1F, 0x78, 0x08, 0x18, 0x28, 0x38, 0x48, 0x58, 0x68}
-    )
-)
+@given(st.binary(max_size=80).map(lambda content: b"{" + content))
 def test_bytes_that_are_no_gzip_are_told(content):
     with pytest.raises(ValueError, match="gzip"):
         unzipped(content, 1000)

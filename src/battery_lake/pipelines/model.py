@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -30,13 +31,18 @@ class Silent:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What a run or a batch did to rows; ``newest_at`` is when the hub took the newest message of a batch."""
+    """What a run or a batch did to rows.
+
+    ``newest_at`` is when the hub took the newest message of a batch, ``broken`` how many messages broke a
+    rule, by its code.
+    """
 
     rows_in: int = 0
     rows_kept: int = 0
     rows_refused: int = 0
     rows_duplicate: int = 0
     newest_at: dt.datetime | None = None
+    broken: dict[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Counts) -> Counts:
         return Counts(
@@ -45,6 +51,7 @@ class Counts:
             self.rows_refused + other.rows_refused,
             self.rows_duplicate + other.rows_duplicate,
             max((at for at in (self.newest_at, other.newest_at) if at is not None), default=None),
+            dict(collections.Counter(self.broken) + collections.Counter(other.broken)),
         )
 
 

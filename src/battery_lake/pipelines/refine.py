@@ -19,6 +19,7 @@ from battery_lake.pipelines.stream import run_available
 from battery_lake.quality.row_rules import rule_params
 from battery_lake.silver.decode import is_packed, read_columns
 from battery_lake.silver.quarantine import refused
+from battery_lake.silver.rules import counted
 from battery_lake.silver.telemetry import checked, first_of_key, valid
 
 if TYPE_CHECKING:
@@ -43,13 +44,14 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
         params = dataclasses.replace(params, reading=dataclasses.replace(params.reading, unpacks=False))
     messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
     seen = Observation()
-    counted = messages.observe(
+    observed = messages.observe(
         seen,
         F.count(F.lit(1)).alias("rows"),
         F.count_if("refused").alias("refused"),
         F.max(plausible_time()).alias("newest"),
+        *counted(params),
     )
-    rows = first_of_key(valid(counted, params).where(window.holds("measured_at")))
+    rows = first_of_key(valid(observed, params).where(window.holds("measured_at")))
     inserted = insert_missing(lake, "silver.telemetry", rows, within=window.holds("t.measured_at"))
     row_count, refused_count = int(seen.get["rows"]), int(seen.get["refused"])
     if refused_count:
@@ -62,6 +64,7 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
         rows_refused=refused_count + odd.rows_refused,
         rows_duplicate=odd.rows_duplicate,
         newest_at=seen.get["newest"],
+        broken={rule.code: count for rule in params.rules if (count := int(seen.get[rule.code]))},
     )
 
 

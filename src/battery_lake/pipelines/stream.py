@@ -121,6 +121,7 @@ def _account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: flo
         "rows_refused": counts.rows_refused,
         "rows_duplicate": counts.rows_duplicate,
         "seconds": seconds,
+        "broken": counts.broken,
         "lag_s": None if counts.newest_at is None else (now - counts.newest_at).total_seconds(),
         "version": battery_lake.__version__,
         "finished_at": now,

@@ -15,6 +15,9 @@ BATCH = Table(
         Column("rows_kept", "bigint", "Rows that stand in the target because of this batch."),
         Column("rows_refused", "bigint", "Rows that went to quarantine."),
         Column("rows_duplicate", "bigint", "Rows that were there already."),
+        Column(
+            "broken", "map<string,bigint>", "Messages that broke a rule, by its code; only those there are."
+        ),
         Column("seconds", "double", "Time the batch took. [s]"),
         Column("lag_s", "double", "Age of the newest message when the batch ended. [s]"),
         Column("version", "string", "Version of battery_lake that ran."),
