@@ -29,8 +29,8 @@ FILE_LINES, FUNCTION_LINES, FUNCTION_LINES_P90, JOB_LINES = 400, 60, 40, 20
 
 ROOT_ENTRIES = {
     ".ci", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE",
-    "Makefile", "README.md", "SECURITY.md", "benchmarks", "docs", "expectations", "jobs", "pyproject.toml", "requirements",
-    "src", "tests",
+    "Makefile", "README.md", "SECURITY.md", "benchmarks", "docs", "expectations", "jobs",
+    "pyproject.toml", "requirements", "src", "tests",
 }  # fmt: skip
 
 FORBIDDEN_METHODS = {

@@ -229,3 +229,49 @@ def test_the_example_gives_what_getting_started_says(spark: SparkSession, tmp_pa
     assert all(row.censored for row in lake.read("gold.cell_life").collect())
     (pack,) = lake.read("gold.pack_health").collect()
     assert pack.alerts == ["weak_cell"]
+
+
+# --- bring your own ----------------------------------------------------------------------------------
+
+
+def blocks(document: str, mark: str) -> str:
+    """The code block behind a mark."""
+    found = re.search(rf"<!-- {mark} -->\n```\w*\n(.*?)```", text_of(document), flags=re.DOTALL)
+    assert found
+    return found.group(1)
+
+
+def test_bring_your_own_is_followed_to_the_letter(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from battery_lake.cli.app import main
+    from battery_lake.lake.access import Lake
+
+    page = "docs/mapping.md"
+    fences = re.findall(r"^```(\w*)\n(.*?)^```", text_of(page), flags=re.DOTALL | re.MULTILINE)
+    commands = [shlex.split(line) for kind, fence in fences if not kind for line in fence.splitlines()]
+    assert [words[1] for words in commands if words[0] == "battery-lake"].count("mapping") == 2
+    monkeypatch.setenv("BATTERY_LAKE_HOME", str(tmp_path))
+    monkeypatch.chdir(ROOT)
+    said = []
+    for words in commands:
+        monkeypatch.setattr("sys.argv", words)
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        said.append((words, code, capsys.readouterr().out))
+    assert [code for _, code, _ in said] == [3 if "check" in words else 0 for words, _, _ in said]
+    assert said[0][2] == blocks(page, "draft")
+    head, tail = blocks(page, "check").split("...\n")
+    assert said[1][2].startswith(head)
+    assert said[1][2].endswith(tail)
+    assert blocks(page, "city4") == text_of("docs/example/mapping/city4.yml")
+
+    settings, _ = load([f"home={tmp_path}"], environment={})
+    lake = Lake(spark, settings)
+    assert (lake.read("silver.telemetry").count(), lake.read("silver.quarantine").count()) == (15, 0)
+    cells = {row.cell_id: row.capacity_ah for row in lake.read("gold.cell_health").collect()}
+    table = re.findall(r"\| (SC-0001\S+) \| (\S+) \|", text_of("docs/getting-started.md"))
+    assert cells == pytest.approx({cell: float(capacity) for cell, capacity in table}, rel=0.02)

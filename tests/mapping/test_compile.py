@@ -71,6 +71,7 @@ SIGNALS = {
                                "measured_at", AT),
     "a time in a zone": ("  measured_at: {path: at, format: yyyy-MM-dd HH:mm:ss, zone: Asia/Shanghai}",
                          {"at": "2026-01-10 08:00:00"}, "measured_at", AT),
+    "no time": ("  measured_at: {path: at, format: epoch_ms}", {"at": None}, "measured_at", None),
     "a time beyond time": ("  measured_at: {path: at, format: epoch_us}", {"at": 9e18}, "measured_at",
                            dt.datetime(9999, 12, 31, 23, 59, 59)),  # noqa: DTZ001
     "a constant": ("  sequence: {constant: 3}", {}, "sequence", 3),

@@ -82,7 +82,9 @@ def instant(raw: str, signal: Signal) -> str:
     if signal.format in EPOCHS:
         low, high = _MICROS
         micros = f"({raw} * {EPOCHS[signal.format]}D)"
-        return f"timestamp_micros(cast(greatest(least({micros}, {high}), {low}) AS BIGINT))"
+        # least and greatest pass over a null: it would become the edge.
+        within = f"greatest(least({micros}, {high}), {low})"
+        return f"if({raw} IS NULL, null, timestamp_micros(cast({within} AS BIGINT)))"
     read = f"try_to_timestamp({raw}, {literal(signal.format)})"
     return read if signal.zone == "UTC" else f"to_utc_timestamp({read}, {literal(signal.zone)})"
 

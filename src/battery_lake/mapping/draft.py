@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _WORDS: Final[dict[str, str]] = {
-    "pack_id": r"pack.?(id|code|no|serial)|battery.?(id|code|serial)|(^|\.)cell.?id$|tractionbattery\.id$",
+    "pack_id": (
+        r"pack.?(id|code|no|serial)|batt?(ery)?.?(id|code|serial)|(^|\.)cell.?id$|tractionbattery\.id$"
+    ),
     "measured_at": r"(^|\.)t$|(^|\.)ts$|time|date|measured.?at",
-    "sequence": r"seq|counter|serial$|data.?point|msg.?(id|no)",
+    "sequence": r"seq|counter|(^|\.)cnt$|serial$|data.?point|msg.?(id|no)",
     "state": r"(^|\.)state$|vehicle.?state|(^|\.)mode$",
     "current_a": r"current(_?a|\(a\))?$|amp|(^|\.)i$",
     "pack_voltage_v": (
