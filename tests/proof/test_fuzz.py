@@ -107,7 +107,7 @@ def test_mutated_payloads_are_each_kept_refused_or_a_duplicate(lake, frame, coun
     told = lake.read("ops.batch").agg(
         *(F.sum(f"rows_{name}").alias(name) for name in ("in", "kept", "refused", "duplicate"))
     ).collect()[0]  # fmt: skip
-    silver, quarantine = (lake.read(name) for name in REFINE.writes)
+    silver, quarantine = (lake.read(f"silver.{name}") for name in ("telemetry", "quarantine"))
     # A later copy that contradicts is refused; an earlier one that loses to it is refused as well.
     assert told["in"] == told["kept"] + told["refused"] + told["duplicate"]
     assert told["in"] >= count

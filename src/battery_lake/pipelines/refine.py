@@ -14,13 +14,14 @@ from battery_lake.clock import utc_now
 from battery_lake.lake.changes import Span
 from battery_lake.lake.write import insert_missing
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
+from battery_lake.pipelines.put_together import put_together
 from battery_lake.pipelines.settle import settle
 from battery_lake.pipelines.stream import run_available
 from battery_lake.quality.row_rules import rule_params
 from battery_lake.silver.decode import is_packed, read_columns
 from battery_lake.silver.quarantine import refused
 from battery_lake.silver.rules import counted
-from battery_lake.silver.telemetry import checked, first_of_key, valid
+from battery_lake.silver.telemetry import checked, first_of_key, kinds, valid
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -51,13 +52,19 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
         F.max(plausible_time()).alias("newest"),
         *counted(params),
     )
-    rows = first_of_key(valid(observed, params).where(window.holds("measured_at")))
-    inserted = insert_missing(lake, "silver.telemetry", rows, within=window.holds("t.measured_at"))
+    inserted = 0
+    for kind in kinds(params):
+        rows = first_of_key(valid(observed, params, kind).where(window.holds("measured_at")), kind.key)
+        inserted += insert_missing(lake, kind.table.name, rows, within=window.holds("t.measured_at"))
     row_count, refused_count = int(seen.get["rows"]), int(seen.get["refused"])
     if refused_count:
         insert_missing(lake, "silver.quarantine", refused(messages, params, utc_now()))
     valid_count = row_count - refused_count
-    odd = settle(lake, messages, params) if inserted < valid_count else Counts()
+    odd = Counts()
+    if inserted < valid_count:
+        for kind in kinds(params):
+            odd += settle(lake, messages, params, kind)
+    put_together(lake, messages, params)
     return Counts(
         rows_in=row_count,
         rows_kept=valid_count - odd.rows_refused - odd.rows_duplicate,
@@ -99,6 +106,6 @@ def _run(lake: Lake, progress: Progress) -> RunResult:
 REFINE = Pipeline(
     "refine",
     reads=("bronze.telemetry", "reference.packs", "reference.pack_assignment"),
-    writes=("silver.telemetry", "silver.quarantine"),
+    writes=("silver.telemetry", "silver.quarantine", "silver.telemetry_part"),
     step=_run,
 )

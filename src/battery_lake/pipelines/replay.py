@@ -14,7 +14,7 @@ from battery_lake.pipelines.refine import REFINE, refine_batch
 from battery_lake.pipelines.settle import conflicts_of
 from battery_lake.quality.row_rules import rule_params
 from battery_lake.silver.quarantine import refused
-from battery_lake.silver.telemetry import PLACE, checked
+from battery_lake.silver.telemetry import PLACE, checked, kinds
 from battery_lake.tables.bronze import ORIGIN
 from battery_lake.tables.silver import QUARANTINE
 
@@ -61,7 +61,9 @@ def _still_refused(lake: Lake, bronze: DataFrame, looked_at: DataFrame) -> DataF
     params = rule_params(lake.settings)
     messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
     now = utc_now()
-    rows = refused(messages, params, now).unionByName(conflicts_of(lake, messages, params, now))
+    rows = refused(messages, params, now)
+    for kind in kinds(params):
+        rows = rows.unionByName(conflicts_of(lake, messages, params, kind, now))
     first = looked_at.withColumnRenamed("refused_at", "first_at")
     return (
         rows

@@ -21,15 +21,17 @@ DUPLICATE: Final = "duplicate"
 CONFLICT: Final = "conflict"
 
 
-def verdicts(arrived: DataFrame, stored: DataFrame) -> DataFrame:
+def verdicts(arrived: DataFrame, stored: DataFrame, key: tuple[str, ...] = KEY) -> DataFrame:
     """One row per message that shares its key with another: what becomes of it.
 
     Parameters
     ----------
     arrived
-        Valid messages, in the form of silver.telemetry.
+        Valid messages, in the form of silver.telemetry, or of silver.telemetry_part.
     stored
-        What silver.telemetry holds for their time.
+        What that table holds for their time.
+    key
+        The table's.
 
     Returns
     -------
@@ -38,15 +40,15 @@ def verdicts(arrived: DataFrame, stored: DataFrame) -> DataFrame:
         (it is the one that silver must hold), ``duplicate`` (it says the same), ``conflict`` (it says
         something else).
     """
-    narrow: list[Column | str] = [*KEY, *PLACE, "enqueued_at", content_hash().alias("content")]
+    narrow: list[Column | str] = [*key, *PLACE, "enqueued_at", content_hash().alias("content")]
     new = arrived.select(*narrow)
-    old = stored.join(new.select(*KEY).distinct(), on=list(KEY), how="left_semi").select(*narrow)
+    old = stored.join(new.select(*key).distinct(), on=list(key), how="left_semi").select(*narrow)
     # A batch that runs again finds its own rows in silver: they are no duplicates.
-    again = new.join(old.select(*KEY, *PLACE), on=[*KEY, *PLACE], how="left_anti")
+    again = new.join(old.select(*key, *PLACE), on=[*key, *PLACE], how="left_anti")
     everything = again.withColumn("is_stored", F.lit(False)).unionByName(
         old.withColumn("is_stored", F.lit(True))
     )
-    order = Window.partitionBy(*KEY).orderBy("enqueued_at", "content", F.col("is_stored").desc(), *PLACE)
+    order = Window.partitionBy(*key).orderBy("enqueued_at", "content", F.col("is_stored").desc(), *PLACE)
     ranked = everything.withColumns({
         "place": F.row_number().over(order),
         "first_content": F.first("content").over(order),
@@ -57,4 +59,4 @@ def verdicts(arrived: DataFrame, stored: DataFrame) -> DataFrame:
         .when(F.col("content") == F.col("first_content"), DUPLICATE)
         .otherwise(CONFLICT)
     )
-    return ranked.select(*KEY, *PLACE, "content", "is_stored", verdict.alias("verdict"))
+    return ranked.select(*key, *PLACE, "content", "is_stored", verdict.alias("verdict"))

@@ -88,7 +88,13 @@ def _limit(by_chemistry: dict[str, float]) -> Column:
 
 def with_facts(messages: DataFrame) -> DataFrame:
     """Every message with the facts that the rules ask about."""
-    return messages.withColumns({name: F.expr(sql) for name, sql in _facts().items()})
+    facts = _facts()
+    if "cell_number" in messages.columns:  # a mapping in use sends cells one by one
+        beyond = "if(cell_number BETWEEN 1 AND cells_in_series, 0, cell_number - cells_in_series)"
+        named = "concat('cell ', cell_number, ' of ', cells_in_series)"
+        facts["cell_count_said"] = f"if(cell_number IS NOT NULL, {named}, {facts['cell_count_said']})"
+        facts["cells_too_many"] = f"if(cell_number IS NOT NULL, {beyond}, {facts['cells_too_many']})"
+    return messages.withColumns({name: F.expr(sql) for name, sql in facts.items()})
 
 
 def _facts() -> dict[str, str]:
@@ -130,6 +136,7 @@ def _facts() -> dict[str, str]:
         "false_claim":
             f"if(cells_in_series IS NOT NULL AND measured_at IS NOT NULL AND NOT {is_carrier},"
             " concat(coalesce(device_id, 'no device'), ' for ', pack_id), null)",
+        "cell_count_said": "concat(size(cell_voltages_v), ' of ', cells_in_series)",
         "cells_told": "greatest(coalesce(size(cell_voltages_v), 0), 0)",
         "cells_too_many": "if(size(cell_voltages_v) > 0, size(cell_voltages_v) - cells_in_series, null)",
         "cell_voltage_outside_v": _outside("cell_voltages_v", "cell_voltage"),

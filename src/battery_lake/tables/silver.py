@@ -43,6 +43,18 @@ TELEMETRY = Table(
     change_feed=True,
 )
 
+TELEMETRY_PART = Table(
+    name="silver.telemetry_part",
+    grain="A valid message that carries one cell of a pack; silver.telemetry has them put together.",
+    columns=(
+        *TELEMETRY.columns[:3],
+        key("cell_number", "bigint", "The cell in series order, from 1."),
+        *TELEMETRY.columns[3:],
+    ),
+    key=("pack_id", "measured_at", "sequence", "cell_number"),
+    cluster_by=("pack_id", "measured_at"),
+)
+
 QUARANTINE = Table(
     name="silver.quarantine",
     grain="A message that was refused.",
@@ -59,4 +71,4 @@ QUARANTINE = Table(
     cluster_by=("device_id", "enqueued_at"),
 )
 
-TABLES = (TELEMETRY, QUARANTINE)
+TABLES = (TELEMETRY, TELEMETRY_PART, QUARANTINE)
