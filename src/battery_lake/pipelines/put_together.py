@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from battery_lake.lake.changes import overall
 from battery_lake.lake.write import upsert
-from battery_lake.silver.parts import whole
+from battery_lake.silver.telemetry_part import whole
 from battery_lake.silver.telemetry import KEY, Kind, kinds, valid
 from battery_lake.tables.silver import TELEMETRY_PART
 

@@ -104,7 +104,8 @@ class KafkaBroker:
         self._process = self._start(properties, plain)
 
     def _start(self, properties: Path, port: int) -> subprocess.Popen[bytes]:
-        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # a name that begins with a dash would be read as an option
+        cluster = "A" + urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
         with (self._folder / "broker.log").open("wb") as log:
             subprocess.run(
                 [*self._command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
