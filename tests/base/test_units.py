@@ -11,10 +11,10 @@ NUMERIC = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 # Numbers without a unit: counts, places and counters; degrees have their own well-known names, and the
 # variances of the filter are named for what they vary (their comments hold the unit).
 UNITLESS = {
-    "alerts", "attempts", "batch_id", "broken", "cell_number", "cells_in_parallel", "cells_in_series", "checked", "failed",
-    "fade_pct_per_day", "fade_variance", "from_sequence_number", "gaps", "latitude", "longitude",
-    "message_index", "negative_events", "observations", "rows_duplicate", "rows_in", "rows_kept",
-    "rows_refused", "samples", "seconds", "sequence", "sequence_number", "series_index",
+    "alerts", "attempts", "batch_id", "broken", "cell_number", "cells_in_parallel", "cells_in_series",
+    "checked", "fade_pct_per_day", "fade_variance", "failed", "from_sequence_number", "gaps", "latitude",
+    "longitude", "message_index", "negative_events", "observations", "rows_duplicate", "rows_in",
+    "rows_kept", "rows_refused", "samples", "seconds", "sequence", "sequence_number", "series_index",
     "soh_fade_covariance", "soh_variance", "to_sequence_number", "tries", "vehicles",
 }  # fmt: skip
 PER_MODULE = {"cells_per_module"}

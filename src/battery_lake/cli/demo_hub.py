@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import orjson
 
 from battery_lake.local.eventhub import Event, EventHubStandIn, iot_annotations
+from battery_lake.simulate.send import SAID_EVERY
 from battery_lake.sources.envelope import milliseconds
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def fill(hub: EventHubStandIn, outbox: Path, say: Callable[[str], None]) -> int:
             total += 1
         for partition, events in waiting.items():
             hub.append(partition, events)
-        say(f"  file {number} of {len(files)}: {total:,} messages in the hub")
+        if number % SAID_EVERY == 0 or number == len(files):
+            say(f"  file {number} of {len(files)}: {total:,} messages in the hub")
     return total
 
 

@@ -12,12 +12,15 @@ from pyspark.sql import functions as F
 from battery_lake.clock import utc_now
 from battery_lake.mapping.targets import TARGETS
 from battery_lake.quality.row_rules import rule_params
+from battery_lake.silver.decode import decode
 from battery_lake.silver.rules import blanked, reasons
 from battery_lake.silver.telemetry import checked
 from battery_lake.tables.bronze import TELEMETRY
-from battery_lake.tables.reference import PACK_ASSIGNMENT, PACKS
+from battery_lake.tables.reference import PACK_ASSIGNMENT
 
 if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
     from battery_lake.lake.access import Lake
     from battery_lake.mapping.compile import Compiled
 
@@ -48,7 +51,7 @@ def examine(
     bronze = spark.createDataFrame(rows, TELEMETRY.fields)
     messages = checked(
         bronze,
-        spark.createDataFrame([], PACKS.fields),
+        _packs(decode(bronze, reading)),
         spark.createDataFrame([], PACK_ASSIGNMENT.fields),
         params,
     )
@@ -70,6 +73,14 @@ def examine(
         }
         for r in found
     ]
+
+
+def _packs(decoded: DataFrame) -> DataFrame:
+    """What reference.packs would say of the packs in a sample: as many cells as any message tells of."""
+    last = "array_max(transform(cell_voltages_v, (v, i) -> if(v IS NULL, 0, i + 1)))"
+    number = "cell_number" if "cell_number" in decoded.columns else "0"
+    cells = F.expr(f"nullif(max(greatest({last}, {number})), 0)").cast("int").alias("cells_in_series")
+    return decoded.groupBy("pack_id").agg(cells, F.lit(None).cast("string").alias("chemistry"))
 
 
 def printed(found: list[dict[str, Any]], shown: int) -> None:

@@ -51,7 +51,7 @@ class Reading:
 
 def is_packed(mappings: Iterable[Compiled]) -> str:
     """Return SQL that is true for a row of bronze whose body may be no text; never null."""
-    zipped = f"coalesce(content_encoding, '') IN {GZIP_ENCODINGS}"
+    zipped = f"coalesce(lower(content_encoding), '') IN {GZIP_ENCODINGS}"
     avro = [f"({mapping.applies})" for mapping in mappings if mapping.avro_schema]
     return " OR ".join([zipped, *avro])
 

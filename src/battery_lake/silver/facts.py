@@ -113,6 +113,7 @@ def _facts() -> dict[str, str]:
     told = "coalesce(array_join(nullif(unreadable, cast(array() AS array<string>)), ', '), "
     return {
         "shown": shown,
+        "encoding": "lower(content_encoding)",
         "body_bytes": "octet_length(body)",
         "envelope_problem":
             "CASE WHEN device_id IS NULL OR enqueued_at IS NULL THEN 'no device or no enqueued time'"

@@ -16,8 +16,8 @@ import pyarrow as pa
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-GZIP_ENCODINGS: Final = ("gzip", "GZIP", "x-gzip")
-"""Content encodings of a zipped body; devices spell them so."""
+GZIP_ENCODINGS: Final = ("gzip", "x-gzip")
+"""Content encodings of a zipped body, in lower case; devices spell them in any."""
 _ANY_HEADER: Final = 47  # zlib: a gzip or a zlib header, the largest window
 _CONTAINER: Final = b"Obj\x01"
 _SINGLE_OBJECT: Final = b"\xc3\x01"
@@ -63,7 +63,7 @@ class Unpacked:
     ) -> tuple[bytes | None, str | None, str | None]:
         if content is None:
             return None, None, None
-        if encoding in GZIP_ENCODINGS:
+        if encoding is not None and encoding.lower() in GZIP_ENCODINGS:
             try:
                 content = unzipped(content, self._max_bytes)
             except OverflowError as fault:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from azure.eventhub import EventHubProducerClient
@@ -15,6 +15,9 @@ from battery_lake.sources.envelope import OF_THE_MESSAGE, ROUTED, TAKEN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+SAID_EVERY: Final = 20
+"""Files between two lines of progress."""
 
 
 def send_landing(folder: Path, connection_string: str, say: Callable[[str], None]) -> int:
@@ -48,7 +51,8 @@ def send_landing(folder: Path, connection_string: str, say: Callable[[str], None
         for number, file in enumerate(files, start=1):
             total += _send(producer, file.read_bytes())
             file.unlink()
-            say(f"  file {number} of {len(files)}: {total:,} messages sent")
+            if number % SAID_EVERY == 0 or number == len(files):
+                say(f"  file {number} of {len(files)}: {total:,} messages sent")
     return total
 
 
