@@ -18,7 +18,7 @@ from support.spark import settings_at, temporary_spark
 from battery_lake.cli.fleet_files import write_fleet
 from battery_lake.lake.access import Lake
 from battery_lake.pipelines.reference import load_reference
-from battery_lake.pipelines.registry import PIPELINES
+from battery_lake.pipelines.registry import JOBS, TO_GOLD
 from battery_lake.settings import SourceSettings
 from battery_lake.simulate.fleet import FleetSpec
 
@@ -56,7 +56,7 @@ class Ways:
         load_reference(lake, self.fleet / "reference" / "fleet")
 
         def run() -> None:
-            for pipeline in PIPELINES.values():
+            for pipeline in (pipeline for job in TO_GOLD for pipeline in JOBS[job]):
                 seconds = pipeline.run(lake).seconds
                 self.spent.setdefault(pipeline.name, []).append(seconds)
 

@@ -46,10 +46,12 @@ ALLOWED_METHODS = {
     ("cli/run.py", "collect"): "counts by reason, limited, for the screen",
     ("lake/changes.py", "collect"): "one row: first and last instant of the changes",
     ("lake/conform.py", "collect"): "one row: how many nulls",
+    ("lake/versions.py", "collect"): "one row: the newest version",
     ("lake/write.py", "collect"): "one row: what a MERGE says that it did",
     ("pipelines/fleet.py", "collect"): "one row: first and last day of the changes",
     ("pipelines/ingest.py", "collect"): "one row a partition of the hub",
     ("pipelines/health.py", "collect"): "one row: from where the packs go on",
+    ("pipelines/quality.py", "collect"): "one row a table, and the batches that are held back",
     ("pipelines/reference.py", "collect"): "a few rows of a reference file: faults, repeated keys, curves",
     ("pipelines/refine.py", "collect"): "one row: first and last enqueued time",
     ("pipelines/settle.py", "collect"): "one row, and one a verdict",
@@ -64,7 +66,6 @@ NOT_WRITTEN_YET = {
     "gold.alert": "alerts with evidence",
     "gold.vehicle_position": "coarse positions",
     "gold.battery_passport": "the passport's dynamic data",
-    "gold.data_quality": "scheduled validation",
     "ops.delivery_failure": "sinks",
 }
 """Declared tables that wait for a part that is not built."""

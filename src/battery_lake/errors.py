@@ -52,6 +52,24 @@ class SettingsError(BatteryLakeError):
     exit_code = 2
 
 
+class MappingError(BatteryLakeError):
+    """A mapping file, or the choice of mapping files, was refused."""
+
+    exit_code = 2
+
+
+class SampleError(BatteryLakeError):
+    """A file of sample messages cannot be read."""
+
+    exit_code = 2
+
+
+class SuiteError(BatteryLakeError):
+    """A suite cannot be read, or asks something that cannot be answered."""
+
+    exit_code = 2
+
+
 class SetupError(BatteryLakeError):
     """Java, jars, Python or the machine are not as needed."""
 
@@ -68,6 +86,12 @@ class ReferenceDataError(BatteryLakeError):
 
 class DataLossError(BatteryLakeError):
     """Counts do not add up, or the source no longer has what was not read yet."""
+
+
+class QualityError(BatteryLakeError):
+    """Expectations failed that must hold before anything leaves the lake."""
+
+    exit_code = 5
 
 
 class RemoteError(BatteryLakeError):

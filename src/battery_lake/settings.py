@@ -144,6 +144,10 @@ class LimitSettings(Section):
     string_gap_v: ByChemistry = Field(
         {"default": 0.1}, description="Mean cell voltage against the pack's share, at most. [V]"
     )
+    cell_voltage_jump_v: ByChemistry = Field(
+        {"default": 1.0}, description="Step of a cell voltage within a minute, at most. [V]"
+    )
+    soc_jump_pct: ByChemistry = Field({"default": 10.0}, description="Step of the SOC at once, at most. [%]")
 
 
 class SessionSettings(Section):
@@ -168,6 +172,17 @@ class HealthSettings(Section):
     spread_alert_pct: Positive = Field(5.0, description="SOH spread within a pack that raises an alert. [%]")
 
 
+class QualitySettings(Section):
+    """The scheduled validation of tables."""
+
+    fail_on: Literal["critical", "warning", "info"] = Field(
+        "critical", description="The least severity of a failed expectation that makes the run fail."
+    )
+    max_refused_pct: Positive = Field(5.0, description="Messages refused in a batch, at most. [%]")
+    max_flagged_pct: Positive = Field(20.0, description="Messages flagged, at most. [%]")
+    max_silence_s: Positive = Field(86400.0, description="Longest time without any message. [s]")
+
+
 class SparkSettings(Section):
     """The local Spark session; Databricks brings its own."""
 
@@ -189,6 +204,7 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     sessions: SessionSettings = SessionSettings()
     health: HealthSettings = HealthSettings()
+    quality: QualitySettings = QualitySettings()
     spark: SparkSettings = SparkSettings()
 
     @property

@@ -39,11 +39,15 @@ def test_exit_codes_tell_the_kinds_apart():
     assert codes == {
         "BatteryLakeError": 1,
         "SettingsError": 2,
+        "MappingError": 2,
+        "SampleError": 2,
+        "SuiteError": 2,
         "SetupError": 1,
         "ContractError": 1,
         "ReferenceDataError": 3,
         "DataLossError": 1,
         "RemoteError": 4,
+        "QualityError": 5,
     }
 
 

@@ -12,10 +12,11 @@ NUMERIC = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 # variances of the filter are named for what they vary (their comments hold the unit).
 UNITLESS = {
     "alerts", "attempts", "batch_id", "broken", "cell_number", "cells_in_parallel", "cells_in_series",
-    "checked", "fade_pct_per_day", "fade_variance", "failed", "from_sequence_number", "gaps", "latitude",
-    "longitude", "message_index", "negative_events", "observations", "rows_duplicate", "rows_in",
-    "rows_kept", "rows_refused", "samples", "seconds", "sequence", "sequence_number", "series_index",
-    "soh_fade_covariance", "soh_variance", "to_sequence_number", "tries", "vehicles",
+    "checked", "fade_pct_per_day", "fade_variance", "failed", "from_sequence_number", "from_version",
+    "gaps", "latitude", "longitude", "message_index", "negative_events", "observations",
+    "rows_duplicate", "rows_in", "rows_kept", "rows_refused", "samples", "seconds", "sequence",
+    "sequence_number", "series_index", "soh_fade_covariance", "soh_variance", "to_sequence_number",
+    "to_version", "tries", "vehicles",
 }  # fmt: skip
 PER_MODULE = {"cells_per_module"}
 

@@ -19,9 +19,7 @@ def _message(number: int, **fields: Any) -> str:
     return json.dumps(body | fields)
 
 
-def test_every_sample_says_why_it_is_refused_or_flagged(
-    run: Callable[..., Any], elsewhere: Path
-) -> None:
+def test_every_sample_says_why_it_is_refused_or_flagged(run: Callable[..., Any], elsewhere: Path) -> None:
     sample = elsewhere / "sample.jsonl"
     lines = [
         _message(1),

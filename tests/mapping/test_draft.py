@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from battery_lake.errors import SampleError
 from battery_lake.mapping import load
 from battery_lake.mapping.compile import compile_mapping
 from battery_lake.mapping.draft import draft
-from battery_lake.mapping.samples import SampleError, read_bodies
+from battery_lake.mapping.samples import read_bodies
 
 
 def drafted(tmp_path, messages):

@@ -1,8 +1,8 @@
 import pytest
 
+from battery_lake.errors import MappingError
 from battery_lake.mapping import load
 from battery_lake.mapping.compile import compile_mapping, compiled
-from battery_lake.mapping.faults import MappingError
 
 HEAD = "mapping: made\nsignals:\n  pack_id: {path: p}\n  measured_at: {path: t}\n  sequence: {path: n}\n"
 

@@ -12,7 +12,7 @@ from deltalake import DeltaTable
 
 from battery_lake.lake.access import Lake
 from battery_lake.pipelines.reference import load_reference
-from battery_lake.pipelines.registry import JOBS, run_job
+from battery_lake.pipelines.registry import TO_GOLD, run_job
 from battery_lake.settings import load
 
 SOC, OCV = np.array([0.0, 0.3, 0.7, 1.0]), np.array([3.0, 3.4, 3.9, 4.2])
@@ -96,14 +96,14 @@ class MadeLake:
     lake: Lake
     files: int = 0
 
-    def deliver(self, lines, jobs=tuple(JOBS)):
+    def deliver(self, lines, jobs=TO_GOLD):
         self.files += 1
         landing = self.lake.settings.landing
         landing.mkdir(parents=True, exist_ok=True)
         (landing / f"{self.files:03d}.json").write_text("\n".join(lines) + "\n", encoding="utf-8")
         return self.run(jobs)
 
-    def run(self, jobs=tuple(JOBS)):
+    def run(self, jobs=TO_GOLD):
         return {result.pipeline: result for job in jobs for result in run_job(job, self.lake)}
 
     def rows(self, name, *without):

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
+from battery_lake.errors import SuiteError
 from battery_lake.quality.compile import rules_of, unexpected
 from battery_lake.quality.row_rules import rule_params
-from battery_lake.quality.suites import Expectation, Suite, SuiteError, folder
+from battery_lake.quality.suites import Expectation, Suite, folder
 from battery_lake.settings import Settings
 
 pytestmark = pytest.mark.filterwarnings("ignore")

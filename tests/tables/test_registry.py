@@ -10,7 +10,7 @@ from battery_lake.tables.registry import TABLES, table
 
 DESIGNED = {
     "bronze.telemetry",
-    "silver.telemetry", "silver.telemetry_part", "silver.quarantine",
+    "silver.telemetry", "silver.telemetry_part", "silver.quarantine", "silver.signal_fault",
     "reference.packs", "reference.pack_assignment",
     "gold.session", "gold.capacity_observation", "gold.cell_state", "gold.cell_health", "gold.cell_life",
     "gold.cell_current", "gold.pack_health", "gold.alert", "gold.vehicle_status", "gold.vehicle_position",

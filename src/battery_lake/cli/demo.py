@@ -211,10 +211,11 @@ def _reference(lake: Lake, progress: ConsoleProgress) -> None:
 
 
 def _pipelines(lake: Lake, progress: ConsoleProgress) -> list[RunResult]:
-    from battery_lake.pipelines.registry import PIPELINES
+    from battery_lake.pipelines.registry import JOBS, TO_GOLD
 
+    pipelines = [pipeline for job in TO_GOLD for pipeline in JOBS[job]]
     results = []
-    for place, pipeline in enumerate(PIPELINES.values(), start=1):
-        progress.say(f"{pipeline.name} ({place} of {len(PIPELINES)})")
+    for place, pipeline in enumerate(pipelines, start=1):
+        progress.say(f"{pipeline.name} ({place} of {len(pipelines)})")
         results.append(pipeline.run(lake, progress))
     return results

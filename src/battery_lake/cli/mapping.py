@@ -71,8 +71,9 @@ def mapping_new(
     """Draft a mapping file from sample messages, by names and ranges; every line is a guess to check."""
     import json as standard_json
 
+    from battery_lake.errors import SampleError
     from battery_lake.mapping.draft import draft
-    from battery_lake.mapping.samples import SampleError, read_bodies
+    from battery_lake.mapping.samples import read_bodies
 
     messages = []
     for body in read_bodies(sample, 200):

@@ -68,6 +68,15 @@ class Lake:
             return reader.table(self.identifier(name))
         return reader.load(self.path(name))
 
+    def changed(self, name: str, first: int, last: int) -> DataFrame:
+        """Return the table's changes from one version to another, both included."""
+        reader = self.spark.read.format("delta").options(
+            readChangeFeed="true", startingVersion=str(first), endingVersion=str(last)
+        )
+        if self.settings.lake.catalog:
+            return reader.table(self.identifier(name))
+        return reader.load(self.path(name))
+
     def checkpoint(self, pipeline: str) -> str:
         """Return the folder in which a pipeline's stream keeps its place."""
         root = self.settings.lake.checkpoints or str(Path(self.settings.home).absolute() / "checkpoints")

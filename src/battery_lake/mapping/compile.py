@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import fastavro
 
+from battery_lake.errors import MappingError
 from battery_lake.mapping import load
 from battery_lake.mapping.convert import literal
-from battery_lake.mapping.faults import MappingError
 from battery_lake.mapping.paths import Schema, access, json_path, segments
 from battery_lake.mapping.signals import SignalCompiler
 from battery_lake.mapping.targets import TARGETS

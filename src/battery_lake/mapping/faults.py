@@ -5,19 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from battery_lake.errors import BatteryLakeError
+from battery_lake.errors import MappingError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 Place = tuple[str | int, ...]
 """Keys that lead to a value of a mapping file."""
-
-
-class MappingError(BatteryLakeError):
-    """A mapping file, or the choice of mapping files, was refused."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from battery_lake.mapping.faults import MappingError, Place, Source
+from battery_lake.errors import MappingError
+from battery_lake.mapping.faults import Place, Source
 from battery_lake.mapping.model import Mapping, Part
 from battery_lake.mapping.targets import TARGETS
 

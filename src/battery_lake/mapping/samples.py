@@ -8,17 +8,11 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any
 
-from battery_lake.errors import BatteryLakeError
+from battery_lake.errors import SampleError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
-
-
-class SampleError(BatteryLakeError):
-    """A file of sample messages cannot be read."""
-
-    exit_code = 2
 
 
 def read_bodies(path: Path, limit: int) -> list[bytes]:

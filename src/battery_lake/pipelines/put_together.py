@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from battery_lake.lake.changes import overall
 from battery_lake.lake.write import upsert
-from battery_lake.silver.telemetry_part import whole
 from battery_lake.silver.telemetry import KEY, Kind, kinds, valid
+from battery_lake.silver.telemetry_part import whole
 from battery_lake.tables.silver import TELEMETRY_PART
 
 if TYPE_CHECKING:

@@ -10,8 +10,10 @@ from battery_lake.pipelines.capacity import CAPACITY
 from battery_lake.pipelines.fleet import FLEET
 from battery_lake.pipelines.health import HEALTH
 from battery_lake.pipelines.ingest import INGEST
+from battery_lake.pipelines.quality import QUALITY
 from battery_lake.pipelines.refine import REFINE
 from battery_lake.pipelines.sessions import SESSIONS
+from battery_lake.pipelines.signal_faults import SIGNAL_FAULTS
 from battery_lake.session import spark_session
 from battery_lake.settings import load
 
@@ -21,16 +23,21 @@ if TYPE_CHECKING:
     from battery_lake.pipelines.model import Pipeline, Progress, RunResult
 
 PIPELINES: Final[dict[str, Pipeline]] = {
-    pipeline.name: pipeline for pipeline in (INGEST, REFINE, SESSIONS, CAPACITY, HEALTH, FLEET)
+    pipeline.name: pipeline
+    for pipeline in (INGEST, REFINE, SIGNAL_FAULTS, SESSIONS, CAPACITY, HEALTH, FLEET, QUALITY)
 }
 """Pipeline by name, upstream first."""
 
 JOBS: Final[dict[str, tuple[Pipeline, ...]]] = {
     "ingest": (INGEST,),
-    "refine": (REFINE,),
+    "refine": (REFINE, SIGNAL_FAULTS),
     "health": (SESSIONS, CAPACITY, HEALTH, FLEET),
+    "quality": (QUALITY,),
 }
 """Job by name: the pipelines that it runs, in order. The files in jobs/ and the commands run these."""
+
+TO_GOLD: Final = ("ingest", "refine", "health")
+"""The jobs that take messages from the source to gold."""
 
 
 def run_job(name: str, lake: Lake, progress: Progress | None = None) -> list[RunResult]:

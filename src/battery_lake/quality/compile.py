@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from battery_lake.quality.suites import Expectation, Suite, SuiteError
+from battery_lake.errors import SuiteError
 from battery_lake.silver.rules import MOST_RULES, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from battery_lake.quality.suites import Expectation, Suite
 
 _PARAMETER: Final = "$PARAMETER"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from battery_lake.mapping.compile import compiled
 from battery_lake.quality.compile import rules_of
+from battery_lake.quality.parameters import parameters
 from battery_lake.quality.suites import MESSAGE, read_suite
 from battery_lake.silver.decode import Reading
 from battery_lake.silver.facts import Limits
@@ -35,11 +36,3 @@ def rule_params(settings: Settings) -> RuleParams:
         clock_skew_s=settings.refine.clock_skew_s,
         limits=Limits(**settings.limits.model_dump()),
     )
-
-
-def parameters(settings: Settings) -> dict[str, float]:
-    """Return the settings that suites may name."""
-    return {
-        "clock_skew_s": settings.refine.clock_skew_s,
-        "max_body_bytes": settings.refine.max_body_bytes,
-    }

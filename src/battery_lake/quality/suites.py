@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from battery_lake.errors import BatteryLakeError
+from battery_lake.errors import SuiteError
+from battery_lake.tables.registry import TABLES
 
 MESSAGE: Final = "silver.message"
 """The suite whose expectations are the rules of silver."""
 SEVERITIES: Final = ("critical", "warning", "info")
-
-
-class SuiteError(BatteryLakeError):
-    """A suite cannot be read, or asks something that cannot be answered."""
-
-    exit_code = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +40,32 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True)
 class Suite:
-    """A suite: its name, and its expectations in order."""
+    """A suite.
+
+    Parameters
+    ----------
+    name
+        Of the file too.
+    expectations
+        In order.
+    meta
+        ``table`` that is checked; ``columns``: SQL of what the expectations ask about beside the table's own
+        columns; ``rows``: ``all`` where not only what is new is looked at.
+    tree
+        As Great Expectations reads it.
+    """
 
     name: str
     expectations: tuple[Expectation, ...]
+    meta: dict[str, Any] = field(default_factory=dict)
+    tree: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def asked(self) -> set[str]:
+        """The columns that the expectations ask about."""
+        named = ("column", "column_A", "column_B")
+        single = {e.kwargs[name] for e in self.expectations for name in named if name in e.kwargs}
+        return single.union(*(e.kwargs.get("column_list", ()) for e in self.expectations))
 
 
 def folder() -> Path:
@@ -75,7 +92,26 @@ def read_suite(name: str) -> Suite:
         raise SuiteError(
             f"{path} is no suite", why=f"{type(fault).__name__}: {fault}", remedy="compare it with the others"
         ) from fault
-    return Suite(name, expectations)
+    return Suite(name, expectations, tree.get("meta") or {}, tree)
+
+
+def table_suites() -> tuple[Suite, ...]:
+    """Return the suites of tables, by name.
+
+    Raises
+    ------
+    SuiteError
+        One is no suite, or names no table.
+    """
+    suites = [read_suite(path.stem) for path in sorted(folder().glob("*.json")) if path.stem != MESSAGE]
+    for suite in suites:
+        if suite.meta.get("table") not in TABLES:
+            raise SuiteError(
+                f"the suite {suite.name} names no table",
+                why=f"meta has table {suite.meta.get('table')}",
+                remedy="name one of `battery-lake tables`",
+            )
+    return tuple(suites)
 
 
 def _expectation(given: dict[str, Any], path: Path) -> Expectation:

@@ -40,6 +40,10 @@ class Limits:
         Of a pack, either way. [A]
     string_gap_v
         Most by which the mean cell voltage may differ from the pack's voltage by its cells. [V]
+    cell_voltage_jump_v
+        Most by which a cell may move from one message to the next, within a minute. [V]
+    soc_jump_pct
+        Most by which the state of charge may move at once. [%]
     """
 
     cell_voltage_min_v: dict[str, float] = field(default_factory=lambda: _of(0.5))
@@ -48,6 +52,8 @@ class Limits:
     temperature_max_c: dict[str, float] = field(default_factory=lambda: _of(150.0))
     current_max_a: dict[str, float] = field(default_factory=lambda: _of(5_000.0))
     string_gap_v: dict[str, float] = field(default_factory=lambda: _of(0.1))
+    cell_voltage_jump_v: dict[str, float] = field(default_factory=lambda: _of(1.0))
+    soc_jump_pct: dict[str, float] = field(default_factory=lambda: _of(10.0))
 
 
 def with_reference(decoded: DataFrame, packs: DataFrame, assignments: DataFrame, limits: Limits) -> DataFrame:
@@ -62,12 +68,12 @@ def with_reference(decoded: DataFrame, packs: DataFrame, assignments: DataFrame,
     known = packs.select(
         "pack_id",
         "cells_in_series",
-        _limit(limits.cell_voltage_min_v).alias("cell_voltage_floor_v"),
-        _limit(limits.cell_voltage_max_v).alias("cell_voltage_ceiling_v"),
-        _limit(limits.temperature_min_c).alias("temperature_floor_c"),
-        _limit(limits.temperature_max_c).alias("temperature_ceiling_c"),
-        _limit(limits.current_max_a).alias("current_ceiling_a"),
-        _limit(limits.string_gap_v).alias("string_gap_ceiling_v"),
+        limit_of(limits.cell_voltage_min_v).alias("cell_voltage_floor_v"),
+        limit_of(limits.cell_voltage_max_v).alias("cell_voltage_ceiling_v"),
+        limit_of(limits.temperature_min_c).alias("temperature_floor_c"),
+        limit_of(limits.temperature_max_c).alias("temperature_ceiling_c"),
+        limit_of(limits.current_max_a).alias("current_ceiling_a"),
+        limit_of(limits.string_gap_v).alias("string_gap_ceiling_v"),
     ).join(carriers, on="pack_id", how="left")
     beyond = "slice(cell_voltages_v, cells_in_series + 1, size(cell_voltages_v))"
     cells = (
@@ -78,7 +84,8 @@ def with_reference(decoded: DataFrame, packs: DataFrame, assignments: DataFrame,
     return joined.withColumn("cell_voltages_v", F.expr(cells))
 
 
-def _limit(by_chemistry: dict[str, float]) -> Column:
+def limit_of(by_chemistry: dict[str, float]) -> Column:
+    """Return the limit of a pack's chemistry."""
     own = {name: value for name, value in by_chemistry.items() if name != DEFAULT}
     limit = F.lit(by_chemistry[DEFAULT])
     for name, value in own.items():

@@ -32,6 +32,7 @@ TELEMETRY = Table(
     ),
     key=("hub", "partition_id", "sequence_number"),
     cluster_by=("device_id", "enqueued_at"),
+    change_feed=True,
 )
 
 TABLES = (TELEMETRY,)

@@ -295,13 +295,17 @@ BATTERY_PASSPORT = Table(
 
 DATA_QUALITY = Table(
     name="gold.data_quality",
-    grain="A rule on a batch.",
+    grain="An expectation of a table on a batch; of silver.message, a rule on a batch of messages.",
     columns=(
-        key("table_name", "string", "The table that was checked."),
-        key("rule_code", "string", "The rule."),
-        key("batch_id", "string", "The batch."),
-        Column("checked", "bigint", "Rows that the rule looked at."),
-        Column("failed", "bigint", "Rows that broke it."),
+        key("table_name", "string", "The table that was checked; silver.message: messages before silver."),
+        key("rule_code", "string", "The expectation, or the rule."),
+        key("batch_id", "string", "The batch: the table's versions, or the pipeline's batch."),
+        Column("from_version", "bigint", "First version of the table whose changes were checked."),
+        Column("to_version", "bigint", "Last version of the table whose changes were checked."),
+        Column("checked", "bigint", "Rows that were looked at; 1 where rows are looked at together."),
+        Column("failed", "bigint", "Rows that do not meet it; some may be tolerated."),
+        Column("passed", "boolean", "Whether no more failed than may.", nullable=False),
+        Column("observed", "string", "What was found, where rows are looked at together."),
         Column("severity", "string", "critical, warning or info."),
         Column("checked_at", "timestamp", "When. UTC."),
     ),

@@ -24,6 +24,7 @@ BATCH = Table(
         Column("finished_at", "timestamp", "When the batch ended. UTC."),
     ),
     key=("pipeline", "generation", "batch_id"),
+    change_feed=True,
 )
 
 DATA_GAP = Table(
@@ -38,6 +39,7 @@ DATA_GAP = Table(
         Column("found_at", "timestamp", "When the gap was found. UTC."),
     ),
     key=("hub", "partition_id", "from_sequence_number"),
+    change_feed=True,
 )
 
 DELIVERY_FAILURE = Table(

@@ -53,6 +53,7 @@ TELEMETRY_PART = Table(
     ),
     key=("pack_id", "measured_at", "sequence", "cell_number"),
     cluster_by=("pack_id", "measured_at"),
+    change_feed=True,
 )
 
 QUARANTINE = Table(
@@ -69,6 +70,20 @@ QUARANTINE = Table(
     ),
     key=("hub", "partition_id", "sequence_number", "message_index"),
     cluster_by=("device_id", "enqueued_at"),
+    change_feed=True,
 )
 
-TABLES = (TELEMETRY, TELEMETRY_PART, QUARANTINE)
+SIGNAL_FAULT = Table(
+    name="silver.signal_fault",
+    grain="What a message shows to be wrong beside those before it; it is in silver all the same.",
+    columns=(
+        *TELEMETRY.columns[:3],
+        key("code", "string", "What is wrong."),
+        Column("detail", "string", "What was found."),
+    ),
+    key=("pack_id", "measured_at", "sequence", "code"),
+    cluster_by=("pack_id", "measured_at"),
+    change_feed=True,
+)
+
+TABLES = (TELEMETRY, TELEMETRY_PART, QUARANTINE, SIGNAL_FAULT)

@@ -1,0 +1,47 @@
+"""Rules that messages broke, as rows of gold.data_quality."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pyspark.sql import DataFrame
+
+MESSAGES = "silver.message"
+"""The name under which messages are judged before they are in any table."""
+
+
+def data_quality(batches: DataFrame, severities: Mapping[str, str]) -> DataFrame:
+    """One row per rule that messages of a batch broke.
+
+    Parameters
+    ----------
+    batches
+        ops.batch.
+    severities
+        Of the rules, by code.
+    """
+    by_code = F.create_map(*(F.lit(part) for pair in severities.items() for part in pair))
+    return batches.select(
+        F.lit(MESSAGES).alias("table_name"),
+        F.concat_ws(" ", "pipeline", "generation", "batch_id").alias("batch"),
+        F.col("rows_in").alias("checked"),
+        F.col("finished_at").alias("checked_at"),
+        F.explode("broken").alias("rule_code", "failed"),
+    ).select(
+        "table_name",
+        "rule_code",
+        F.col("batch").alias("batch_id"),
+        F.lit(None).cast("bigint").alias("from_version"),
+        F.lit(None).cast("bigint").alias("to_version"),
+        "checked",
+        "failed",
+        F.lit(False).alias("passed"),
+        F.lit(None).cast("string").alias("observed"),
+        F.try_element_at(by_code, F.col("rule_code")).alias("severity"),
+        "checked_at",
+    )

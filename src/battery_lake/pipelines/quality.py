@@ -1,0 +1,211 @@
+"""Validation of what is new in every table: findings to gold.data_quality, and Data Docs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from pyspark.sql import Window
+from pyspark.sql import functions as F
+
+from battery_lake.clock import monotonic_s, utc_now
+from battery_lake.errors import QualityError, SetupError
+from battery_lake.gold.data_quality import data_quality
+from battery_lake.lake.create import ensure
+from battery_lake.lake.scratch import kept
+from battery_lake.lake.versions import VERSION, latest_version, rows_between
+from battery_lake.lake.write import upsert
+from battery_lake.log import logger
+from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
+from battery_lake.quality.gate import held
+from battery_lake.quality.parameters import parameters
+from battery_lake.quality.suites import MESSAGE, SEVERITIES, read_suite, table_suites
+from battery_lake.tables.gold import DATA_QUALITY
+from battery_lake.tables.registry import table
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from pyspark.sql import DataFrame
+
+    from battery_lake.lake.access import Lake
+    from battery_lake.quality.findings import Finding
+    from battery_lake.quality.suites import Suite
+    from battery_lake.quality.validate import Validator
+
+CHECKED: Final = tuple(sorted({suite.meta["table"] for suite in table_suites()}))
+"""The tables that have a suite."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a suite found.
+
+    Parameters
+    ----------
+    suite, table
+        Names.
+    from_version, to_version
+        Whose changes were looked at; None: the whole table as it was then.
+    rows
+        That were looked at.
+    findings
+        One an expectation.
+    """
+
+    suite: str
+    table: str
+    from_version: int | None
+    to_version: int | None
+    rows: int
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """What a run found, and the page of Data Docs to open first."""
+
+    checked: tuple[Checked, ...]
+    docs: Path
+
+    def failed(self, least: str) -> list[tuple[Checked, Finding]]:
+        """Return what failed with at least a severity."""
+        counting = SEVERITIES[: SEVERITIES.index(least) + 1]
+        return [(c, f) for c in self.checked for f in c.findings if not f.passed and f.severity in counting]
+
+
+def validate(lake: Lake, progress: Progress, names: Sequence[str] = (), *, whole: bool = False) -> Validated:
+    """Check what is new in each table since it was last checked, and keep what was found.
+
+    A run that is broken off has kept nothing: the next one checks the same again.
+
+    Parameters
+    ----------
+    lake, progress
+        The tables, and who is told of each.
+    names
+        Tables; none: all that have a suite.
+    whole
+        Check all rows, not only new ones.
+    """
+    ensure(lake, dict.fromkeys((*(names or CHECKED), DATA_QUALITY.name)))
+    validator = _validator(lake)
+    since = _checked_until(lake)
+    found: list[Checked] = []
+    for suite in table_suites():
+        name = suite.meta["table"]
+        if names and name not in names:
+            continue
+        first = 0 if whole else since.get(name, -1) + 1
+        outcome = _check(lake, validator, suite, first, whole=whole)
+        if outcome is not None:
+            found.append(outcome)
+            progress.batch(suite.name, outcome.to_version or 0, outcome.rows)
+    if found:
+        upsert(lake, DATA_QUALITY.name, _rows(lake, found, utc_now().replace(tzinfo=None)))
+    _keep_broken_rules(lake, found)
+    logger("quality").info("batch_committed", suites=len(found), rows=sum(c.rows for c in found))
+    return Validated(tuple(found), validator.write_docs())
+
+
+def _check(lake: Lake, validator: Validator, suite: Suite, first: int, *, whole: bool) -> Checked | None:
+    """What a suite finds; None where there is nothing new to look at."""
+    name = suite.meta["table"]
+    is_snapshot = suite.meta.get("rows") == "all"
+    last = latest_version(lake, name)
+    if last < first and not is_snapshot:
+        return None
+    rows = lake.read(name) if whole or is_snapshot else newest_images(lake, name, first, last)
+    asked = kept(lake, f"quality.{suite.name}", asked_about(rows, suite))
+    count = asked.count()
+    if not count and not is_snapshot:
+        return None
+    findings = validator.check(suite, asked, parameters(lake.settings))
+    low, high = (None, None) if is_snapshot else (first, last)
+    return Checked(suite.name, name, low, high, count, tuple(findings))
+
+
+def newest_images(lake: Lake, name: str, first: int, last: int) -> DataFrame:
+    """Return the rows that some versions brought, as the last of these versions left each key.
+
+    A key that one version brought twice is there twice.
+    """
+    contract = table(name)
+    newest = F.max(VERSION).over(Window.partitionBy(*contract.key))
+    rows = rows_between(lake, name, first, last).withColumn("newest", newest)
+    return rows.where(F.col(VERSION) == F.col("newest")).drop("newest", VERSION)
+
+
+def asked_about(rows: DataFrame, suite: Suite) -> DataFrame:
+    """Return only what the expectations ask about: the table's own columns, and those of the suite."""
+    columns = suite.meta.get("columns", {})
+    own = sorted((suite.asked or set(table(suite.meta["table"]).key)) - set(columns))
+    return rows.select(*own, *(F.expr(sql).alias(name) for name, sql in columns.items()))
+
+
+def _checked_until(lake: Lake) -> dict[str, int]:
+    """The last version of each table that has been checked."""
+    found = lake.read(DATA_QUALITY.name).groupBy("table_name").agg(F.max("to_version").alias("until"))
+    return {row.table_name: row.until for row in found.collect() if row.until is not None}
+
+
+def _rows(lake: Lake, checked: Sequence[Checked], at: dt.datetime) -> DataFrame:
+    """What was found, as rows of gold.data_quality."""
+    rows = [
+        {
+            "table_name": c.table, "rule_code": f.code, "from_version": c.from_version,
+            "to_version": c.to_version,
+            "batch_id": "all" if c.to_version is None else f"{c.from_version} to {c.to_version}",
+            "checked": f.checked, "failed": f.failed, "passed": f.passed, "observed": f.observed,
+            "severity": f.severity, "checked_at": at,
+        }
+        for c in checked
+        for f in c.findings
+    ]  # fmt: skip
+    return lake.spark.createDataFrame(rows, DATA_QUALITY.fields)
+
+
+def _keep_broken_rules(lake: Lake, checked: Sequence[Checked]) -> None:
+    """Rules that messages of new batches broke, beside the findings of tables."""
+    spans = [(c.from_version, c.to_version) for c in checked if c.table == "ops.batch" and c.to_version]
+    for first, last in spans:
+        severities = {e.meta["code"]: e.severity for e in read_suite(MESSAGE).expectations}
+        batches = rows_between(lake, "ops.batch", first or 0, last or 0)
+        upsert(lake, DATA_QUALITY.name, data_quality(batches, severities))
+
+
+def held_back(lake: Lake) -> list[tuple[str, int, int]]:
+    """Return the batches that may not leave: table, first and last version."""
+    waiting = held(lake.read(DATA_QUALITY.name)).orderBy("table_name", "from_version").limit(1000)
+    return [(row.table_name, row.from_version, row.to_version) for row in waiting.collect()]
+
+
+def _validator(lake: Lake) -> Validator:
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    try:
+        from battery_lake.quality.validate import Validator  # noqa: PLC0415 - two seconds, an extra
+    except ImportError as fault:
+        remedy = "pip install 'battery-lake[quality]'"
+        raise SetupError("Great Expectations is not installed", why=str(fault), remedy=remedy) from fault
+    return Validator(Path(lake.settings.home).absolute() / "quality")
+
+
+def _run(lake: Lake, progress: Progress) -> RunResult:
+    began = monotonic_s()
+    found = validate(lake, progress)
+    rows = sum(checked.rows for checked in found.checked)
+    failed = found.failed(lake.settings.quality.fail_on)
+    if failed:
+        raise QualityError(
+            f"{len(failed)} expectations failed",
+            why="; ".join(f"{c.table}: {f.code}, {f.failed} of {f.checked}" for c, f in failed[:5]),
+            remedy=f"open {found.docs}; what failed is kept out of the sinks until it is mended",
+        )
+    counts = Counts(rows_in=rows, rows_kept=rows)
+    return RunResult("quality", len(found.checked), counts, monotonic_s() - began)
+
+
+QUALITY = Pipeline("quality", reads=CHECKED, writes=(DATA_QUALITY.name,), step=_run)
