@@ -18,6 +18,7 @@ from typer.exceptions import TyperException
 import battery_lake
 from battery_lake.cli.app import app
 from battery_lake.quality.row_rules import rule_params
+from battery_lake.quality.suites import read_suite
 from battery_lake.serving.markdown import anchor
 from battery_lake.settings import Settings, load
 
@@ -169,6 +170,12 @@ def test_every_rule_is_explained_in_its_own_words() -> None:
     by_severity = (rules.of("critical"), rules.of("warning"), rules.of("info"))
     for found, expected in zip(explained.values(), by_severity, strict=True):
         assert found == {rule.code: rule.meaning for rule in expected}
+
+
+def test_every_fault_of_a_look_back_is_explained_in_the_words_of_its_suite() -> None:
+    suite = read_suite("silver.signal_fault")
+    meant = {e.meta["code"]: e.meta["why"] for e in suite.expectations if "value_set" in e.kwargs}
+    assert codes("Seen only beside what came before") == meant
 
 
 def parameters() -> list[tuple[str, float]]:

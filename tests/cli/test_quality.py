@@ -6,19 +6,19 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from deltalake import DeltaTable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from pyspark.sql import SparkSession
     from tests.cli.conftest import DemoHome
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def test_a_lake_that_is_well_passes_until_something_bad_is_in_it(
-    run: Callable[..., Any], demo_home: DemoHome, tmp_path: Path
+    run: Callable[..., Any], demo_home: DemoHome, spark: SparkSession, tmp_path: Path
 ) -> None:
     home = tmp_path / "home"
     shutil.copytree(demo_home.path, home)
@@ -40,8 +40,8 @@ def test_a_lake_that_is_well_passes_until_something_bad_is_in_it(
     docs = first.json["docs"]
     assert "gold.cell_health" in open(docs, encoding="utf-8").read().replace("/", ".")  # noqa: SIM115, PTH123
 
-    table = DeltaTable(str(home / "lake" / "gold" / "cell_life"))
-    table.update({"rul_days_p05": "-1.0"}, predicate="series_index = 0")
+    table = home / "lake" / "gold" / "cell_life"
+    spark.sql(f"UPDATE delta.`{table}` SET rul_days_p05 = -1 WHERE series_index = 0")
     second = quality("quality", "--table", "gold.cell_life")
     assert second.code == 5
     assert "critical: gold.cell_life rul_negative: " in second.out

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import pytest
+from pyspark.sql import functions as F
 
 from battery_lake.quality.suites import read_suite
 from battery_lake.silver.facts import Limits
@@ -12,8 +16,9 @@ from battery_lake.silver.signal_fault import HistoryParams, signal_fault
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
+CARS = Path(__file__).parents[3] / "shared" / "data" / "ev_cell_faults"
 T0 = dt.datetime(2026, 3, 2, 8)  # noqa: DTZ001
 PACK = {"pack_id": "P1", "chemistry": "NMC", "cells_in_series": 2, "rated_capacity_ah": 50.0}
 
@@ -104,6 +109,24 @@ def test_each_story_shows_what_is_wrong_with_it_and_nothing_else(frame: Callable
     for r in faults(frame, rows).orderBy("pack_id", "sequence", "code").collect():
         found[r.pack_id].append((r.sequence, r.code, r.detail))
     assert found == {name: expected for name, (_, expected) in STORIES.items()}
+
+
+@pytest.mark.skipif(not CARS.is_dir(), reason="the logs of real cars are not beside the repository")
+def test_nothing_is_found_in_the_logs_of_three_real_cars(
+    spark: SparkSession, frame: Callable[..., DataFrame]
+) -> None:
+    logs = spark.read.parquet(str(CARS / "EV*.parquet")).withColumns({
+        "pack_id": F.col("vehicle_id"),
+        "measured_at": F.col("measured_at").cast("timestamp"),
+        "sequence": F.monotonically_increasing_id(),
+        "cell_voltages_v": F.expr("transform(cell_voltages_v, v -> if(v BETWEEN 0.5 AND 5, v, null))"),
+        **{name: F.expr(f"double({name})") for name in ("pack_voltage_v", "soc_pct", "current_a")},
+        "odometer_km": F.expr("nullif(double(odometer_km), 0D)"),  # nothing read
+    })
+    assert logs.count() == 131_051
+    cars = ({"pack_id": f"EV{n}", "rated_capacity_ah": 130.0} for n in (1, 2, 3))
+    packs = frame("reference.packs", [PACK | car for car in cars])
+    assert signal_fault(logs, packs, Limits(), HistoryParams()).collect() == []
 
 
 def test_every_rule_of_the_suite_has_a_story() -> None:
