@@ -68,7 +68,7 @@ def test_what_is_planted_in_each_layer_is_found_in_the_new_rows_only(lake: Lake,
         other = {"sequence_number": 2, "pack_id": "P2", "cell_id": "P2/1/1", "batch_id": 2}
         own = {key: value for key, value in other.items() if key in planted.AS_IT_SHOULD_BE[name]}
         bad = own | planted.BROKEN[name][code]
-        plant(name, *([bad, bad] if code == "key_repeated" else [bad]))
+        plant(name, planted.BROKEN[name][code] if code == "key_repeated" else bad)
     names = tuple(PLANTED)
     with pytest.raises(QualityError, match=r"6 expectations failed") as fault:
         QUALITY.run(lake)

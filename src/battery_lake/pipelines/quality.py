@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from battery_lake.clock import monotonic_s, utc_now
@@ -15,7 +14,7 @@ from battery_lake.errors import QualityError, SetupError
 from battery_lake.gold.data_quality import data_quality
 from battery_lake.lake.create import ensure
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.versions import VERSION, latest_version, rows_between
+from battery_lake.lake.versions import latest_version, rows_between
 from battery_lake.lake.write import upsert
 from battery_lake.log import logger
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
@@ -118,7 +117,9 @@ def _check(lake: Lake, validator: Validator, suite: Suite, first: int, *, whole:
     last = latest_version(lake, name)
     if last < first and not is_snapshot:
         return None
-    rows = lake.read(name) if whole or is_snapshot else newest_images(lake, name, first, last)
+    rows = lake.read(name) if whole or is_snapshot else changed_rows(lake, name, first, last)
+    if rows is None:
+        return None
     asked = kept(lake, f"quality.{suite.name}", asked_about(rows, suite))
     count = asked.count()
     if not count and not is_snapshot:
@@ -128,15 +129,22 @@ def _check(lake: Lake, validator: Validator, suite: Suite, first: int, *, whole:
     return Checked(suite.name, name, low, high, count, tuple(findings))
 
 
-def newest_images(lake: Lake, name: str, first: int, last: int) -> DataFrame:
-    """Return the rows that some versions brought, as the last of these versions left each key.
+def changed_rows(lake: Lake, name: str, first: int, last: int) -> DataFrame | None:
+    """Return the rows of a table whose keys some versions brought, as they are now; None where there is none.
 
-    A key that one version brought twice is there twice.
+    A key that is there twice is there twice, however long ago it came first. Of the table only those files
+    are read that may hold one of the keys.
     """
-    contract = table(name)
-    newest = F.max(VERSION).over(Window.partitionBy(*contract.key))
-    rows = rows_between(lake, name, first, last).withColumn("newest", newest)
-    return rows.where(F.col(VERSION) == F.col("newest")).drop("newest", VERSION)
+    key = list(table(name).key)
+    keys = kept(lake, f"quality.keys.{name}", rows_between(lake, name, first, last).select(*key).distinct())
+    ends = [end(column).alias(f"{column}_{end.__name__}") for column in key for end in (F.min, F.max)]
+    bounds = keys.agg(*ends).collect()[0]
+    if bounds[0] is None:
+        return None
+    rows = lake.read(name)
+    for column in key:
+        rows = rows.where(F.col(column).between(bounds[f"{column}_min"], bounds[f"{column}_max"]))
+    return rows.join(keys, on=key, how="left_semi")
 
 
 def asked_about(rows: DataFrame, suite: Suite) -> DataFrame:
