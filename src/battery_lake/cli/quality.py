@@ -68,7 +68,7 @@ def _print(found: Validated, held: list[tuple[str, int, int]]) -> None:
         typer.echo(f"{finding.severity}: {checked.table} {finding.code}: {told}. {finding.why}")
     for name, first, last in held:
         typer.echo(f"held back from the sinks: {name}, versions {first} to {last}")
-    typer.echo(f"Data Docs: {found.docs}")
+    typer.echo(f"open {found.docs}")
 
 
 def _failed(found: Validated, suite: str, severity: str) -> int:

@@ -10,6 +10,7 @@ from great_expectations.data_context.types.base import ProgressBarsConfig
 
 from battery_lake.errors import SuiteError
 from battery_lake.quality.findings import Finding
+from battery_lake.quality.pages import SITE, local_only, overview
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,13 +73,14 @@ class Validator:
         return [_finding(expectation, found[expectation.meta["code"]]) for expectation in suite.expectations]
 
     def write_docs(self) -> Path:
-        """Write Data Docs of the newest runs; returns the page to open first."""
+        """Write Data Docs of the newest runs, and an overview; returns the page to open first."""
         files = self._folder / "gx" / "uncommitted"
         for runs in (files / "validations").rglob(_UNNAMED):
             for old in sorted(runs.iterdir(), reverse=True)[RUNS_KEPT:]:
                 shutil.rmtree(old, ignore_errors=True)
         self._context.build_data_docs()
-        return files / "data_docs" / "local_site" / "index.html"
+        local_only(files / SITE)
+        return overview(files, self._folder / "index.html")
 
 
 def _asked(suite: Suite, parameters: Mapping[str, float]) -> dict[str, float]:
