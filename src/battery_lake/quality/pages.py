@@ -32,12 +32,26 @@ def local_only(site: Path) -> None:
         text = page.read_text(encoding="utf-8")
         mended = _LOGO.sub(os.path.relpath(logo, page.parent), text)
         if mended != text:
-            told = "The newest run of every suite. Earlier ones are in Data Docs; gold.data_quality has them all."
-    page.write_text(
-        f'<!doctype html><html lang="en"><head>{_STYLE}<meta charset="utf-8"><title>Data quality</title></head>'
-        f"<body><h1>Data quality</h1><p>{told}</p><table>{head}{rows}</table></body></html>\n",
-        encoding="utf-8",
-    )
+            page.write_text(mended.replace("<head>", f"<head>{_STYLE}", 1), encoding="utf-8")
+
+
+def overview(files: Path, page: Path) -> Path:
+    """Write a page with the newest run of every suite, what failed in it, and links to Data Docs.
+
+    Parameters
+    ----------
+    files
+        Folder in which Great Expectations keeps ``validations`` and Data Docs.
+    page
+        The page to write; it is returned.
+    """
+    rows = "".join(_row(outcome, link) for outcome, link in _newest(files, page.parent))
+    columns = "<tr><th>suite</th><th>run</th><th>met</th><th>not met</th></tr>"
+    told = "The newest run of every suite. Earlier ones are in Data Docs, all of them in gold.data_quality."
+    head = f'<meta charset="utf-8"><title>Data quality</title>{_STYLE}'
+    body = f"<h1>Data quality</h1><p>{told}</p><table>{columns}{rows}</table>"
+    whole = f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>\n'
+    page.write_text(whole, encoding="utf-8")
     return page
 
 
