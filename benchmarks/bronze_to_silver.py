@@ -18,12 +18,10 @@ from battery_lake.lake.access import Lake
 from battery_lake.lake.create import ensure
 from battery_lake.mapping.compile import CANONICAL, compiled
 from battery_lake.pipelines.ingest import INGEST
-from battery_lake.pipelines.model import Counts, Silent
+from battery_lake.pipelines.model import Silent
 from battery_lake.pipelines.reference import load_reference
-from battery_lake.pipelines.refine import REFINE, refine_batch
-from battery_lake.pipelines.stream import run_available
+from battery_lake.pipelines.refine import REFINE, refine
 from battery_lake.quality.row_rules import rule_params
-from battery_lake.silver.decode import read_columns
 from battery_lake.simulate.fleet import FleetSpec
 
 if TYPE_CHECKING:
@@ -93,15 +91,7 @@ def plain_stream(lake: Lake) -> None:
 def without_rules(lake: Lake) -> None:
     """Refine with one rule that only counts: what is left is parse, duplicates and write."""
     params = rule_params(lake.settings)
-    params = dataclasses.replace(params, rules=params.of("info")[:1])
-
-    def batch(inner: Lake, bronze: DataFrame, batch_id: int) -> Counts:
-        del batch_id
-        return refine_batch(inner, bronze, params)
-
-    source = lake.stream("bronze.telemetry", maxBytesPerTrigger=lake.settings.refine.max_bytes_per_trigger)
-    columns = read_columns(params.reading.mappings)
-    run_available(lake, "refine", source.select(*columns), batch, Silent())
+    refine(lake, Silent(), dataclasses.replace(params, rules=params.of("info")[:1]))
 
 
 def plain_path(lake: Lake) -> str:

@@ -11,9 +11,6 @@ from battery_lake.cli.base import AsJson, app, options
 if TYPE_CHECKING:
     from battery_lake.pipelines.quality import Validated
 
-FAILED = 5
-"""Exit code where expectations failed that count."""
-
 
 @app.command(
     epilog="Examples: battery-lake quality | battery-lake quality --table gold.cell_health --whole |"
@@ -27,7 +24,7 @@ def quality(
 ) -> None:
     """Validate what is new in every table; ends with 5 where a critical expectation failed."""
     from battery_lake.cli.show import ConsoleProgress, as_json
-    from battery_lake.errors import SettingsError
+    from battery_lake.errors import QualityError, SettingsError
     from battery_lake.log import configure
     from battery_lake.pipelines.quality import CHECKED, held_back, validate
 
@@ -45,7 +42,7 @@ def quality(
     else:
         _print(found, held)
     if found.failed(lake.settings.quality.fail_on):
-        raise typer.Exit(FAILED)
+        raise typer.Exit(QualityError.exit_code)
 
 
 def _print(found: Validated, held: list[tuple[str, int, int]]) -> None:

@@ -11,23 +11,22 @@ if TYPE_CHECKING:
 
     from pyspark.sql import DataFrame
 
-MESSAGES = "silver.message"
-"""The name under which messages are judged before they are in any table."""
 
-
-def data_quality(batches: DataFrame, severities: Mapping[str, str]) -> DataFrame:
+def data_quality(batches: DataFrame, suite: str, severities: Mapping[str, str]) -> DataFrame:
     """One row per rule that messages of a batch broke.
 
     Parameters
     ----------
     batches
         ops.batch.
+    suite
+        Name of the suite of the rules: in place of a table's, which the messages are not in yet.
     severities
         Of the rules, by code.
     """
     by_code = F.create_map(*(F.lit(part) for pair in severities.items() for part in pair))
     return batches.select(
-        F.lit(MESSAGES).alias("table_name"),
+        F.lit(suite).alias("table_name"),
         F.concat_ws(" ", "pipeline", "generation", "batch_id").alias("batch"),
         F.col("rows_in").alias("checked"),
         F.col("finished_at").alias("checked_at"),

@@ -47,6 +47,12 @@ def hull(changed: DataFrame, low: Column, high: Column) -> DataFrame:
     return changed.groupBy("pack_id").agg(F.min(low).alias("low"), F.max(high).alias("high"))
 
 
+def inside(rows: DataFrame, spans: DataFrame, at: str) -> DataFrame:
+    """Return the rows whose time, the column ``at``, lies within their pack's span ``low`` to ``high``."""
+    joined = rows.join(F.broadcast(spans), on="pack_id", how="inner")
+    return joined.where(F.col(at).between(F.col("low"), F.col("high"))).drop("low", "high")
+
+
 def overall(spans: DataFrame) -> Span | None:
     """Return the span of all packs together; None where there is none."""
     row: Any = spans.agg(F.min("low").alias("low"), F.max("high").alias("high")).collect()[0]

@@ -6,12 +6,14 @@ import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F
+
 from battery_lake.errors import ContractError
 from battery_lake.lake.conform import NULL_KEY, conform
 from battery_lake.tables.registry import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pyspark.sql import DataFrame
 
@@ -95,6 +97,25 @@ def upsert(lake: Lake, name: str, rows: DataFrame, *, within: str = "true", only
         WHEN MATCHED AND {_differs(contract)} AND ({only_if}) THEN UPDATE SET {_assignments(contract)}
         WHEN NOT MATCHED {insert_if} THEN INSERT ({_listed(contract)}) VALUES ({_listed(contract, "s.")})"""
     return _merged(lake, statement, source, contract)["num_affected_rows"]
+
+
+def replacing(fresh: DataFrame, stored: DataFrame, key: Sequence[str]) -> DataFrame:
+    """Return what :func:`upsert` needs to put rows in the place of stored ones, gone keys too.
+
+    Parameters
+    ----------
+    fresh
+        The rows; read twice.
+    stored
+        What they replace; holds the key at least.
+    key
+        Columns of the table's key.
+    """
+    keys = list(key)
+    gone = stored.join(fresh.select(*keys), on=keys, how="left_anti").select(
+        *keys, F.lit(True).alias(DELETED)
+    )
+    return fresh.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
 
 
 def delete(lake: Lake, name: str, keys: DataFrame) -> int:

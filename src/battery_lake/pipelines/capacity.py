@@ -9,9 +9,10 @@ from pyspark.sql import functions as F
 from battery_lake.gold.capacity_observation import CapacityParams, capacity_observation
 from battery_lake.lake.changes import Span, changes, hull, overall
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.write import DELETED, upsert
+from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import run_available
+from battery_lake.tables.gold import CAPACITY_OBSERVATION
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -54,13 +55,8 @@ def capacity_batch(lake: Lake, changed: DataFrame) -> Counts:
     observed = capacity_observation(sessions, lake.read("reference.packs"), params)
     reach_s = REACH * params.max_anchor_gap_s
     fresh = kept(lake, "capacity.fresh", _near(observed, spans, span, reach_s))
-    key = ["pack_id", "started_at", "method"]
-    gone = (
-        _near(lake.read("gold.capacity_observation"), spans, span, reach_s)
-        .join(fresh.select(*key), on=key, how="left_anti")
-        .select(*key, F.lit(True).alias(DELETED))
-    )
-    rows = fresh.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    stored = _near(lake.read("gold.capacity_observation"), spans, span, reach_s)
+    rows = replacing(fresh, stored, CAPACITY_OBSERVATION.key)
     # What ends within reach began at most one longest session earlier.
     within = span.widened(reach_s + params.max_anchor_gap_s).holds("t.started_at")
     written = upsert(lake, "gold.capacity_observation", rows, within=within)

@@ -12,7 +12,7 @@ from battery_lake.gold.pack_health import PackHealthParams, pack_health
 from battery_lake.gold.vehicle_status import vehicle_status
 from battery_lake.lake.changes import changes
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.write import DELETED, upsert
+from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import run_available
 from battery_lake.tables.registry import table
@@ -103,11 +103,8 @@ def _fleet(lake: Lake, touched: DataFrame, low: dt.date, high: dt.date) -> None:
 
 def _replace(lake: Lake, name: str, rows: DataFrame, stored: DataFrame, between: str) -> int:
     """Upsert the rows, and delete the stored ones that are not among them."""
-    key = list(table(name).key)
     fresh = kept(lake, f"fleet.{name}", rows)
-    gone = stored.join(fresh.select(*key), on=key, how="left_anti").select(*key, F.lit(True).alias(DELETED))
-    marked = fresh.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
-    return upsert(lake, name, marked, within=f"t.{between}")
+    return upsert(lake, name, replacing(fresh, stored, table(name).key), within=f"t.{between}")
 
 
 def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:

@@ -18,7 +18,7 @@ from battery_lake.gold.cell_state import METHOD, HealthParams, cell_state, pack_
 from battery_lake.lake.changes import changes
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.sql import instant
-from battery_lake.lake.write import DELETED, upsert
+from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import run_available
 
@@ -87,9 +87,8 @@ def _replace(lake: Lake, name: str, rows: DataFrame, plan: DataFrame, since: dt.
     in_plan = stored.join(F.broadcast(plan), on="pack_id", how="inner").where(
         "from_at IS NULL OR as_of_date >= to_date(from_at)"
     )
-    gone = in_plan.join(rows.select(*key), on=key, how="left_anti").select(*key, F.lit(True).alias(DELETED))
-    marked = rows.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
-    return upsert(lake, name, marked, within=recent.replace("as_of_date", "t.as_of_date"))
+    within = recent.replace("as_of_date", "t.as_of_date")
+    return upsert(lake, name, replacing(rows, in_plan, key), within=within)
 
 
 def _mend_current(lake: Lake, plan: DataFrame) -> None:
@@ -107,14 +106,7 @@ def _mend_current(lake: Lake, plan: DataFrame) -> None:
     back = cell_current(
         health.join(orphans, on="cell_id", how="left_semi"), life.join(orphans, on="cell_id", how="left_semi")
     )
-    gone = orphans.join(back.select("cell_id"), on="cell_id", how="left_anti").withColumn(
-        DELETED, F.lit(True)
-    )
-    upsert(
-        lake,
-        "gold.cell_current",
-        back.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True),
-    )
+    upsert(lake, "gold.cell_current", replacing(back, orphans, ["cell_id"]))
 
 
 def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:

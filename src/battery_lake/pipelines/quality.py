@@ -104,8 +104,8 @@ def validate(lake: Lake, progress: Progress, names: Sequence[str] = (), *, whole
             found.append(outcome)
             progress.batch(suite.name, outcome.to_version or 0, outcome.rows)
     if found:
-        upsert(lake, DATA_QUALITY.name, _rows(lake, found, utc_now().replace(tzinfo=None)))
-    _keep_broken_rules(lake, found)
+        rows = _rows(lake, found, utc_now().replace(tzinfo=None))
+        upsert(lake, DATA_QUALITY.name, _with_broken_rules(lake, rows, found))
     logger("quality").info("batch_committed", suites=len(found), rows=sum(c.rows for c in found))
     return Validated(tuple(found), validator.write_docs())
 
@@ -176,13 +176,14 @@ def _rows(lake: Lake, checked: Sequence[Checked], at: dt.datetime) -> DataFrame:
     return lake.spark.createDataFrame(rows, DATA_QUALITY.fields)
 
 
-def _keep_broken_rules(lake: Lake, checked: Sequence[Checked]) -> None:
-    """Rules that messages of new batches broke, beside the findings of tables."""
-    spans = [(c.from_version, c.to_version) for c in checked if c.table == "ops.batch" and c.to_version]
-    for first, last in spans:
-        severities = {e.meta["code"]: e.severity for e in read_suite(MESSAGE).expectations}
-        batches = rows_between(lake, "ops.batch", first or 0, last or 0)
-        upsert(lake, DATA_QUALITY.name, data_quality(batches, severities))
+def _with_broken_rules(lake: Lake, rows: DataFrame, checked: Sequence[Checked]) -> DataFrame:
+    """The rows, and the rules that messages of the checked batches broke."""
+    severities = {e.meta["code"]: e.severity for e in read_suite(MESSAGE).expectations}
+    for c in checked:
+        if c.table == "ops.batch" and c.from_version is not None and c.to_version is not None:
+            batches = rows_between(lake, c.table, c.from_version, c.to_version)
+            rows = rows.unionByName(data_quality(batches, MESSAGE, severities))
+    return rows
 
 
 def held_back(lake: Lake) -> list[tuple[str, int, int]]:

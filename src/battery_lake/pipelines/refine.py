@@ -88,9 +88,18 @@ def _expected(bronze: DataFrame, params: RuleParams) -> tuple[Span, bool]:
     return window, bool(span.has_packed)
 
 
-def _run(lake: Lake, progress: Progress) -> RunResult:
+def refine(lake: Lake, progress: Progress, params: RuleParams | None = None) -> RunResult:
+    """Take what is new in bronze into silver, or into quarantine.
+
+    Parameters
+    ----------
+    lake, progress
+        The tables, and who is told of every batch.
+    params
+        How messages are read and judged; None: as the settings say.
+    """
     # A faulty mapping stops the run here, before any batch.
-    params = rule_params(lake.settings)
+    params = params or rule_params(lake.settings)
 
     def batch(inner: Lake, bronze: DataFrame, batch_id: int) -> Counts:
         del batch_id
@@ -107,5 +116,5 @@ REFINE = Pipeline(
     "refine",
     reads=("bronze.telemetry", "reference.packs", "reference.pack_assignment"),
     writes=("silver.telemetry", "silver.quarantine", "silver.telemetry_part"),
-    step=_run,
+    step=refine,
 )

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from battery_lake.clock import utc_now
 from battery_lake.lake.create import ensure
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.write import DELETED, upsert
+from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.refine import REFINE, refine_batch
 from battery_lake.pipelines.settle import conflicts_of
 from battery_lake.quality.row_rules import rule_params
@@ -48,11 +48,7 @@ def replay_quarantine(lake: Lake, codes: tuple[str, ...]) -> Counts:
     bronze = lake.read("bronze.telemetry").join(wanted, on=origin, how="left_semi")
     counts = refine_batch(lake, bronze)
     still = kept(lake, "replay.still", _still_refused(lake, bronze, looked_at))
-    gone = looked_at.select(*PLACE).join(still.select(*PLACE), on=list(PLACE), how="left_anti")
-    rows = still.withColumn(DELETED, F.lit(False)).unionByName(
-        gone.withColumn(DELETED, F.lit(True)), allowMissingColumns=True
-    )
-    upsert(lake, "silver.quarantine", rows)
+    upsert(lake, "silver.quarantine", replacing(still, looked_at, PLACE))
     return counts
 
 

@@ -8,11 +8,12 @@ from pyspark.sql import functions as F
 
 from battery_lake.cells.sessions import SessionParams
 from battery_lake.gold.session import session
-from battery_lake.lake.changes import Span, changes, hull, overall
+from battery_lake.lake.changes import Span, changes, hull, inside, overall
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.write import DELETED, upsert
+from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import run_available
+from battery_lake.tables.gold import SESSION
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -46,12 +47,7 @@ def sessions_batch(lake: Lake, changed: DataFrame) -> Counts:
     assert span is not None
     fresh = kept(lake, "sessions.fresh", _cut(lake, spans, span, params, reach_s))
     stored = lake.read("gold.session").select("pack_id", "started_at").where(span.holds("started_at"))
-    gone = (
-        _inside(stored, spans)
-        .join(fresh.select("pack_id", "started_at"), on=["pack_id", "started_at"], how="left_anti")
-        .withColumn(DELETED, F.lit(True))
-    )
-    rows = fresh.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    rows = replacing(fresh, inside(stored, spans, "started_at"), SESSION.key)
     written = upsert(lake, "gold.session", rows, within=span.holds("t.started_at"))
     return Counts(rows_in=written, rows_kept=written)
 
@@ -63,13 +59,8 @@ def _cut(lake: Lake, spans: DataFrame, span: Span, params: SessionParams, reach_
     context = telemetry.join(F.broadcast(spans), on="pack_id", how="inner").where(
         F.col("measured_at").between(F.col("low") - reach, F.col("high") + reach)
     )
-    return _inside(session(context.drop("low", "high"), lake.read("reference.packs"), params), spans)
-
-
-def _inside(sessions: DataFrame, spans: DataFrame) -> DataFrame:
-    """The sessions that start within their pack's span."""
-    joined = sessions.join(F.broadcast(spans), on="pack_id", how="inner")
-    return joined.where(F.col("started_at").between(F.col("low"), F.col("high"))).drop("low", "high")
+    found = session(context.drop("low", "high"), lake.read("reference.packs"), params)
+    return inside(found, spans, "started_at")
 
 
 def _reopened(touched: DataFrame, before: DataFrame, reach_s: float) -> DataFrame:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
-from battery_lake.lake.changes import changes, hull, overall
+from battery_lake.lake.changes import changes, hull, inside, overall
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.write import DELETED, upsert
+from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import run_available
 from battery_lake.silver.facts import Limits
@@ -40,22 +40,11 @@ def signal_faults_batch(lake: Lake, changed: DataFrame) -> Counts:
         .drop("low", "high")
     )
     found = signal_fault(near, lake.read("reference.packs"), limits, params)
-    fresh = kept(lake, "signal_faults.fresh", _inside(found, spans))
+    fresh = kept(lake, "signal_faults.fresh", inside(found, spans, "measured_at"))
     stored = lake.read(SIGNAL_FAULT.name).where(wide.holds("measured_at")).select(*SIGNAL_FAULT.key)
-    gone = (
-        _inside(stored, spans)
-        .join(fresh.select(*SIGNAL_FAULT.key), on=list(SIGNAL_FAULT.key), how="left_anti")
-        .withColumn(DELETED, F.lit(True))
-    )
-    rows = fresh.withColumn(DELETED, F.lit(False)).unionByName(gone, allowMissingColumns=True)
+    rows = replacing(fresh, inside(stored, spans, "measured_at"), SIGNAL_FAULT.key)
     written = upsert(lake, SIGNAL_FAULT.name, rows, within=wide.holds("t.measured_at"))
     return Counts(rows_in=written, rows_kept=written)
-
-
-def _inside(faults: DataFrame, spans: DataFrame) -> DataFrame:
-    """The faults of messages within their pack's span."""
-    joined = faults.join(F.broadcast(spans), on="pack_id", how="inner")
-    return joined.where(F.col("measured_at").between(F.col("low"), F.col("high"))).drop("low", "high")
 
 
 def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:

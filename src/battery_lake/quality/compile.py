@@ -10,14 +10,13 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from battery_lake.errors import SuiteError
+from battery_lake.quality.suites import PARAMETER
 from battery_lake.silver.rules import MOST_RULES, Rule, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from battery_lake.quality.suites import Expectation, Suite
-
-_PARAMETER: Final = "$PARAMETER"
 
 
 def rules_of(suite: Suite, parameters: Mapping[str, float]) -> tuple[Rule, ...]:
@@ -147,9 +146,9 @@ _COMPILERS: Final[dict[str, Callable[..., str]]] = {
 
 
 def _resolved(given: Any, parameters: Mapping[str, float], expectation: Expectation) -> Any:
-    if not (isinstance(given, dict) and _PARAMETER in given):
+    if not (isinstance(given, dict) and PARAMETER in given):
         return given
-    name = given[_PARAMETER]
+    name = given[PARAMETER]
     if name not in parameters:
         raise _refused(expectation, f"there is no parameter {name}, only {', '.join(parameters)}")
     return parameters[name]

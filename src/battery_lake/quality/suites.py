@@ -13,6 +13,8 @@ from battery_lake.tables.registry import TABLES
 
 MESSAGE: Final = "silver.message"
 """The suite whose expectations are the rules of silver."""
+PARAMETER: Final = "$PARAMETER"
+"""Key of an argument that stands for a setting: ``{"$PARAMETER": name}``."""
 SEVERITIES: Final = ("critical", "warning", "info")
 
 

@@ -11,6 +11,7 @@ from great_expectations.data_context.types.base import ProgressBarsConfig
 from battery_lake.errors import SuiteError
 from battery_lake.quality.findings import Finding
 from battery_lake.quality.pages import SITE, local_only, overview
+from battery_lake.quality.suites import PARAMETER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ RUNS_KEPT: Final = 20
 """Runs of a suite that Data Docs show."""
 _UNNAMED: Final = "__none__"
 """Folder that Great Expectations gives the runs of a suite; a folder in it a run, named for its time."""
-_PARAMETER: Final = "$PARAMETER"
 
 
 class Validator:
@@ -86,10 +86,10 @@ class Validator:
 def _asked(suite: Suite, parameters: Mapping[str, float]) -> dict[str, float]:
     """The parameters that a suite names."""
     asked = [
-        value[_PARAMETER]
+        value[PARAMETER]
         for expectation in suite.expectations
         for value in expectation.kwargs.values()
-        if isinstance(value, dict) and _PARAMETER in value
+        if isinstance(value, dict) and PARAMETER in value
     ]
     unknown = [name for name in asked if name not in parameters]
     if unknown:
