@@ -104,6 +104,8 @@ def local_conf(settings: Settings, jars: Sequence[Path]) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
+        # Inferring filters from the conditions of long plans takes longer than such filters save.
+        "spark.sql.constraintPropagation.enabled": "false",
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.shuffle.partitions": str(settings.spark.shuffle_partitions),
         # Delta's default of 50 tasks a table snapshot is made for clusters.

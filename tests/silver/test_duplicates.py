@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 
-from battery_lake.silver.duplicates import CONFLICT, DUPLICATE, KEPT, verdicts
+from battery_lake.silver.duplicates import CONFLICT, DUPLICATE, KEPT, copies, verdicts
 from battery_lake.silver.telemetry import CONTENT, first_of_key
 from battery_lake.tables.silver import TELEMETRY
 
@@ -25,7 +25,8 @@ def row(place, enqueued_s=0, current_a=1.0, sequence=1, **more):
 @pytest.fixture(scope="session")
 def judge(frame):
     def run(arrived, stored=()):
-        found = verdicts(frame(TELEMETRY.name, list(arrived)), frame(TELEMETRY.name, list(stored))).collect()
+        came, there = (frame(TELEMETRY.name, list(rows)) for rows in (arrived, stored))
+        found = verdicts(copies(came), there).collect()
         return {(r.sequence_number, r.is_stored): r.verdict for r in found}
 
     return run

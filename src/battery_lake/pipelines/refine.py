@@ -15,13 +15,14 @@ from battery_lake.lake.changes import Span
 from battery_lake.lake.write import insert_missing
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.put_together import put_together
-from battery_lake.pipelines.settle import settle
+from battery_lake.pipelines.settle import arrived, settle
 from battery_lake.pipelines.stream import run_available
 from battery_lake.quality.row_rules import rule_params
 from battery_lake.silver.decode import is_packed, read_columns
 from battery_lake.silver.quarantine import refused
 from battery_lake.silver.rules import counted
 from battery_lake.silver.telemetry import checked, first_of_key, kinds, valid
+from battery_lake.tables.silver import TELEMETRY_PART
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -36,8 +37,8 @@ HUB_RETENTION: Final = dt.timedelta(days=7)
 def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None) -> Counts:
     """Put every message of a batch into silver or into quarantine, once.
 
-    The batch is parsed once in the usual case. Only where something was refused, repeated, late or known
-    already is it looked at again.
+    The batch is parsed once in the usual case, and once more where something was refused, and where
+    something was repeated, late or known already.
     """
     params = params or rule_params(lake.settings)
     window, has_packed = _expected(bronze, params)
@@ -61,10 +62,13 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
         insert_missing(lake, "silver.quarantine", refused(messages, params, utc_now()))
     valid_count = row_count - refused_count
     odd = Counts()
-    if inserted < valid_count:
-        for kind in kinds(params):
-            odd += settle(lake, messages, params, kind)
-    put_together(lake, messages, params)
+    for kind in kinds(params):
+        has_parts = kind.table is TELEMETRY_PART
+        if inserted < valid_count or has_parts:
+            batch = arrived(lake, bronze, messages, params, kind)
+            odd += settle(lake, batch) if inserted < valid_count else Counts()
+            if has_parts:
+                put_together(lake, batch)
     return Counts(
         rows_in=row_count,
         rows_kept=valid_count - odd.rows_refused - odd.rows_duplicate,

@@ -11,9 +11,9 @@ from battery_lake.lake.create import ensure
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.refine import REFINE, refine_batch
-from battery_lake.pipelines.settle import conflicts_of
+from battery_lake.pipelines.settle import arrived, conflicts
 from battery_lake.quality.row_rules import rule_params
-from battery_lake.silver.quarantine import refused
+from battery_lake.silver.quarantine import conflicting, refused
 from battery_lake.silver.telemetry import PLACE, checked, kinds
 from battery_lake.tables.bronze import ORIGIN
 from battery_lake.tables.silver import QUARANTINE
@@ -59,7 +59,8 @@ def _still_refused(lake: Lake, bronze: DataFrame, looked_at: DataFrame) -> DataF
     now = utc_now()
     rows = refused(messages, params, now)
     for kind in kinds(params):
-        rows = rows.unionByName(conflicts_of(lake, messages, params, kind, now))
+        losers = conflicts(lake, arrived(lake, bronze, messages, params, kind))
+        rows = rows.unionByName(conflicting(bronze, losers, now))
     first = looked_at.withColumnRenamed("refused_at", "first_at")
     return (
         rows

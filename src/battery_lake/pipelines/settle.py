@@ -2,55 +2,81 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
 from battery_lake.clock import utc_now
 from battery_lake.lake.changes import Span, overall
+from battery_lake.lake.scratch import kept
 from battery_lake.lake.sql import instant
 from battery_lake.lake.write import delete, insert_missing, upsert
 from battery_lake.pipelines.model import Counts
-from battery_lake.silver.duplicates import CONFLICT, DUPLICATE, KEPT, verdicts
+from battery_lake.silver.duplicates import CONFLICT, DUPLICATE, KEPT, copies, verdicts
 from battery_lake.silver.quarantine import CONFLICT_CODE, conflicting
-from battery_lake.silver.telemetry import PLACE, checked, content_hash, valid
+from battery_lake.silver.telemetry import PLACE, checked, valid
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
     from battery_lake.silver.rules import RuleParams
     from battery_lake.silver.telemetry import Kind
 
-CONFLICT_DETAIL = "silver keeps another message with this pack, time and sequence"
+_IS_LOSER: Final = f"verdict = '{CONFLICT}' AND NOT is_stored"
 
 
-def settle(lake: Lake, messages: DataFrame, params: RuleParams, kind: Kind) -> Counts:
-    """Decide on every valid message of a batch that did not simply go in.
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """The valid messages of a batch that go into one table.
+
+    To decode and judge a message is what costs; so it is done once for :attr:`copies`, which are narrow.
 
     Parameters
     ----------
-    lake
-        The tables.
-    messages
-        The batch, checked.
-    params
-        What it was checked with.
     kind
-        Which of them.
+        Which of the messages.
+    bronze
+        The batch as it came.
+    messages
+        The batch, checked; a look at it decodes it again.
+    copies
+        Key, place and content of the valid messages, written down.
+    params
+        What they were checked with.
+    """
+
+    kind: Kind
+    bronze: DataFrame
+    messages: DataFrame
+    copies: DataFrame
+    params: RuleParams
+
+    @property
+    def span(self) -> Span | None:
+        """The messages' time; None where there is no message."""
+        return overall(self.copies.selectExpr("measured_at AS low", "measured_at AS high"))
+
+
+def arrived(lake: Lake, bronze: DataFrame, messages: DataFrame, params: RuleParams, kind: Kind) -> Arrived:
+    """Write down what is to be known of a batch's valid messages of a kind."""
+    found = copies(valid(messages, params, kind), kind.key)
+    return Arrived(kind, bronze, messages, kept(lake, f"refine.{kind.table.short_name}", found), params)
+
+
+def settle(lake: Lake, batch: Arrived) -> Counts:
+    """Decide on every valid message of a batch that did not simply go in.
 
     Returns
     -------
     Counts
         ``rows_refused`` conflicts and ``rows_duplicate`` duplicates among the batch's own messages.
     """
-    arrived = valid(messages, params, kind)
-    span = _time_of(arrived)
+    span, kind = batch.span, batch.kind
     if span is None:
         return Counts()
-    judged = verdicts(arrived, lake.read(kind.table.name).where(span.holds("measured_at")), kind.key)
+    judged = kept(lake, "refine.judged", _judged(lake, batch, span))
     counts = {
         (row.verdict, row.is_stored): int(row["count"])
         for row in judged.groupBy("verdict", "is_stored").count().collect()
@@ -58,50 +84,38 @@ def settle(lake: Lake, messages: DataFrame, params: RuleParams, kind: Kind) -> C
     lost = counts.get((CONFLICT, False), 0)
     # What leaves silver goes to quarantine first: a crash in between repeats both.
     if lost:
-        losers = judged.where((F.col("verdict") == CONFLICT) & ~F.col("is_stored")).select(*PLACE)
-        rows = messages.join(losers, on=list(PLACE), how="left_semi")
-        insert_missing(lake, "silver.quarantine", conflicting(rows, CONFLICT_DETAIL, utc_now()))
+        rows = conflicting(batch.bronze, judged.where(_IS_LOSER).select(*PLACE), utc_now())
+        insert_missing(lake, "silver.quarantine", rows)
     if counts.get((CONFLICT, True), 0):
-        _judge_again(lake, judged, span, params, kind)
+        _judge_again(lake, judged, span, batch)
     if counts.get((KEPT, False), 0):
-        winners = judged.where((F.col("verdict") == KEPT) & ~F.col("is_stored")).select(*PLACE)
-        upsert(
-            lake,
-            kind.table.name,
-            arrived.join(winners, on=list(PLACE), how="left_semi"),
-            within=span.holds("t.measured_at"),
-        )
+        winners = judged.where(f"verdict = '{KEPT}' AND NOT is_stored").select(*PLACE)
+        rows = valid(batch.messages, batch.params, kind).join(winners, on=list(PLACE), how="left_semi")
+        upsert(lake, kind.table.name, rows, within=span.holds("t.measured_at"))
     return Counts(rows_refused=lost, rows_duplicate=counts.get((DUPLICATE, False), 0))
 
 
-def conflicts_of(
-    lake: Lake, messages: DataFrame, params: RuleParams, kind: Kind, refused_at: dt.datetime
-) -> DataFrame:
-    """One row per valid message of a batch that says something else than what silver keeps now."""
-    arrived = valid(messages, params, kind)
-    span = _time_of(arrived)
-    stored = lake.read(kind.table.name).where(span.holds("measured_at") if span else "false")
-    judged = verdicts(arrived, stored, kind.key)
-    losers = judged.where((F.col("verdict") == CONFLICT) & ~F.col("is_stored")).select(*PLACE)
-    rows = messages.join(losers, on=list(PLACE), how="left_semi")
-    return conflicting(rows, CONFLICT_DETAIL, refused_at)
+def conflicts(lake: Lake, batch: Arrived) -> DataFrame:
+    """Return the places of a batch's valid messages that say something else than what silver keeps now."""
+    return _judged(lake, batch, batch.span).where(_IS_LOSER).select(*PLACE)
 
 
-def _time_of(arrived: DataFrame) -> Span | None:
-    """The messages' time; None where there is no message."""
-    return overall(arrived.select(F.col("measured_at").alias("low"), F.col("measured_at").alias("high")))
+def _judged(lake: Lake, batch: Arrived, span: Span | None) -> DataFrame:
+    stored = lake.read(batch.kind.table.name).where(span.holds("measured_at") if span else "false")
+    return verdicts(batch.copies, stored, batch.kind.key)
 
 
-def _judge_again(lake: Lake, judged: DataFrame, span: Span, params: RuleParams, kind: Kind) -> None:
+def _judge_again(lake: Lake, judged: DataFrame, span: Span, batch: Arrived) -> None:
     """Hold every message ever received against the new one where silver's own has to leave.
 
     Copies of the one that leaves were duplicates and are conflicts now; copies of the new one were conflicts.
     Rare: it needs a second message under a used key that the hub took earlier and that comes later.
     """
-    leaving = judged.where((F.col("verdict") == CONFLICT) & F.col("is_stored")).select(*kind.key).distinct()
+    kind, params = batch.kind, batch.params
+    leaving = judged.where(f"verdict = '{CONFLICT}' AND is_stored").select(*kind.key).distinct()
     winners = (
         judged
-        .where(F.col("verdict") == KEPT)
+        .where(f"verdict = '{KEPT}'")
         .join(leaving, on=list(kind.key), how="left_semi")
         .select(*kind.key, F.col("content").alias("kept_content"))
     )
@@ -119,13 +133,13 @@ def _judge_again(lake: Lake, judged: DataFrame, span: Span, params: RuleParams, 
     )
     messages = checked(received, lake.read("reference.packs"), assigned, params)
     told = (
-        valid(messages, params, kind)
-        .withColumn("content", content_hash())
+        copies(valid(messages, params, kind), kind.key)
         .join(winners, on=list(kind.key), how="inner")
         .select(*PLACE, (F.col("content") == F.col("kept_content")).alias("is_equal"))
     )
-    losers = messages.join(told.where("NOT is_equal"), on=list(PLACE), how="left_semi")
-    insert_missing(lake, "silver.quarantine", conflicting(losers, CONFLICT_DETAIL, utc_now()))
+    told = kept(lake, "refine.told", told)
+    losers = conflicting(received, told.where("NOT is_equal").select(*PLACE), utc_now())
+    insert_missing(lake, "silver.quarantine", losers)
     in_conflict = lake.read("silver.quarantine").where(f"exists(reasons, r -> r.code = '{CONFLICT_CODE}')")
     delete(
         lake,

@@ -14,11 +14,29 @@ from pyspark.sql import functions as F
 from battery_lake.silver.telemetry import KEY, PLACE, content_hash
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import DataFrame
 
 KEPT: Final = "kept"
 DUPLICATE: Final = "duplicate"
 CONFLICT: Final = "conflict"
+
+
+def copies(messages: DataFrame, key: tuple[str, ...] = KEY) -> DataFrame:
+    """One row per message, as narrow as the choice between copies allows.
+
+    Parameters
+    ----------
+    messages
+        Valid messages, in the form of silver.telemetry, or of silver.telemetry_part.
+    key
+        The table's.
+
+    Returns
+    -------
+    DataFrame
+        Key, place, ``enqueued_at`` and ``content``, the hash of what the message says.
+    """
+    return messages.select(*key, *PLACE, "enqueued_at", content_hash().alias("content"))
 
 
 def verdicts(arrived: DataFrame, stored: DataFrame, key: tuple[str, ...] = KEY) -> DataFrame:
@@ -27,9 +45,9 @@ def verdicts(arrived: DataFrame, stored: DataFrame, key: tuple[str, ...] = KEY) 
     Parameters
     ----------
     arrived
-        Valid messages, in the form of silver.telemetry, or of silver.telemetry_part.
+        The :func:`copies` that came; read twice.
     stored
-        What that table holds for their time.
+        What the table holds for their time.
     key
         The table's.
 
@@ -40,11 +58,9 @@ def verdicts(arrived: DataFrame, stored: DataFrame, key: tuple[str, ...] = KEY) 
         (it is the one that silver must hold), ``duplicate`` (it says the same), ``conflict`` (it says
         something else).
     """
-    narrow: list[Column | str] = [*key, *PLACE, "enqueued_at", content_hash().alias("content")]
-    new = arrived.select(*narrow)
-    old = stored.join(new.select(*key).distinct(), on=list(key), how="left_semi").select(*narrow)
+    old = copies(stored.join(arrived.select(*key).distinct(), on=list(key), how="left_semi"), key)
     # A batch that runs again finds its own rows in silver: they are no duplicates.
-    again = new.join(old.select(*key, *PLACE), on=[*key, *PLACE], how="left_anti")
+    again = arrived.join(old.select(*key, *PLACE), on=[*key, *PLACE], how="left_anti")
     everything = again.withColumn("is_stored", F.lit(False)).unionByName(
         old.withColumn("is_stored", F.lit(True))
     )

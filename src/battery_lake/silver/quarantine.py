@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
+from battery_lake.silver.decode import ORIGIN_NAMES
 from battery_lake.silver.rules import RuleParams, reasons
 from battery_lake.tables.silver import QUARANTINE
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 CONFLICT_CODE: Final = "conflicting_duplicate"
 """Reason of a valid message that says something else than the one that silver keeps."""
+_CONFLICT_DETAIL: Final = "silver keeps another message with this pack, time and sequence"
 
 
 def refused(messages: DataFrame, params: RuleParams, refused_at: dt.datetime) -> DataFrame:
@@ -29,11 +31,22 @@ def refused(messages: DataFrame, params: RuleParams, refused_at: dt.datetime) ->
     )
 
 
-def conflicting(messages: DataFrame, detail: str, refused_at: dt.datetime) -> DataFrame:
-    """One row per decoded message that says something else than the message that silver keeps."""
-    reason = F.struct(F.lit(CONFLICT_CODE).alias("code"), F.lit(detail).alias("detail"))
+def conflicting(bronze: DataFrame, places: DataFrame, refused_at: dt.datetime) -> DataFrame:
+    """One row per message that says something else than the message that silver keeps.
+
+    Parameters
+    ----------
+    bronze
+        Holds the bodies.
+    places
+        Where the messages are: origin and ``message_index``.
+    refused_at
+        The time of it. UTC.
+    """
+    reason = F.struct(F.lit(CONFLICT_CODE).alias("code"), F.lit(_CONFLICT_DETAIL).alias("detail"))
     return (
-        messages
+        bronze
+        .join(places, on=list(ORIGIN_NAMES), how="inner")
         .withColumn("reasons", F.array(reason))
         .withColumn("refused_at", F.lit(refused_at))
         .select(*QUARANTINE.column_names)
