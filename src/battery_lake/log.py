@@ -31,7 +31,8 @@ def configure(verbosity: int = 0) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        # Asked for with every logger: what stands for stderr may be another one by then.
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
 
+@pytest.mark.timeout(1800)
 def test_a_demo_killed_twice_gives_what_an_undisturbed_one_gives(
     new_demo: Callable[..., Any], differences: Callable[[Path, Path], list[str]]
 ) -> None:
