@@ -53,7 +53,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
             f"home={home}",
             "spark.master=local[2]",
             "spark.shuffle_partitions=1",
-            "spark.driver_memory=1g",
+            "spark.driver_memory=2g",
+            # Every test has tables of its own; what Delta knows of the last 10,000 would fill the memory.
+            "spark.java_options=-Dspark.databricks.delta.delta.log.cacheSize=60",
             f"source.format={source}",
         ],
         environment={},

@@ -102,6 +102,8 @@ def local_conf(settings: Settings, jars: Sequence[Path]) -> dict[str, str]:
             settings.spark.java_options,
         ]).strip(),
         "spark.ui.enabled": "false",
+        # What the page would show is collected all the same.
+        "spark.sql.ui.retainedExecutions": "10",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         # Inferring filters from the conditions of long plans takes longer than such filters save.
