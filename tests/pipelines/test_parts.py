@@ -66,7 +66,8 @@ def lakes(made_lake, pack, deliveries, tmp_path_factory):
         home = folder / name.replace(" ", "-")
         home.mkdir()
         made = made_lake(home, [pack], f"refine.mappings={folder / 'by_cell.yml'}")
-        found[name] = made, [made.deliver(batch, JOBS)["refine"].counts for batch in batches]
+        counts = [made.deliver(batch, JOBS)["refine"].counts for batch in batches]
+        found[name] = made, counts, made.rows("silver.quarantine")
     return found
 
 
@@ -74,7 +75,7 @@ ORIGIN = ("hub", "partition_id", "sequence_number")
 
 
 def test_cells_are_put_together_to_the_messages_that_they_were(lakes, pack):
-    made, _ = lakes["at once"]
+    made, *_ = lakes["at once"]
     rows = {row["sequence"]: row for row in made.rows("silver.telemetry")}
     assert set(rows) == {message["sequence"] for message in pack.messages}
     for message in pack.messages:
@@ -85,27 +86,25 @@ def test_cells_are_put_together_to_the_messages_that_they_were(lakes, pack):
 
 
 def test_any_order_of_the_parts_gives_the_same_silver(lakes):
-    silver = {name: made.rows("silver.telemetry", *ORIGIN) for name, (made, _) in lakes.items()}
+    silver = {name: made.rows("silver.telemetry", *ORIGIN) for name, (made, *_) in lakes.items()}
     assert silver["backwards"] == silver["at once"]
     assert silver["shuffled"] == silver["at once"]
-    parts = {name: made.rows("silver.telemetry_part", *ORIGIN) for name, (made, _) in lakes.items()}
+    parts = {name: made.rows("silver.telemetry_part", *ORIGIN) for name, (made, *_) in lakes.items()}
     assert parts["backwards"] == parts["at once"] == parts["shuffled"]
 
 
 def test_every_part_is_accounted_for_and_the_odd_ones_are_in_quarantine(lakes, deliveries):
-    for made, results in lakes.values():
+    for _, results, quarantined in lakes.values():
         assert sum(c.rows_in for c in results) == len(deliveries)
         assert sum(c.rows_kept for c in results) == len(deliveries) - 6
         assert (sum(c.rows_duplicate for c in results), sum(c.rows_refused for c in results)) == (4, 2)
-        reasons = sorted(
-            (r["reasons"][0]["code"], r["reasons"][0]["detail"]) for r in made.rows("silver.quarantine")
-        )
+        reasons = sorted((r["reasons"][0]["code"], r["reasons"][0]["detail"]) for r in quarantined)
         assert [code for code, _ in reasons] == ["cell_count", "conflicting_duplicate"]
         assert reasons[0][1] == "cell 4 of 3"
 
 
 def test_parts_that_come_again_change_nothing(lakes, deliveries):
-    made, _ = lakes["at once"]
+    made, *_ = lakes["at once"]
     before, versions = made.rows("silver.telemetry"), made.versions()
     counts = made.deliver(deliveries, JOBS)["refine"].counts
     assert made.rows("silver.telemetry") == before
