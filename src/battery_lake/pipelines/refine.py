@@ -61,14 +61,7 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
     if refused_count:
         insert_missing(lake, "silver.quarantine", refused(messages, params, utc_now()))
     valid_count = row_count - refused_count
-    odd = Counts()
-    for kind in kinds(params):
-        has_parts = kind.table is TELEMETRY_PART
-        if inserted < valid_count or has_parts:
-            batch = arrived(lake, bronze, messages, params, kind)
-            odd += settle(lake, batch) if inserted < valid_count else Counts()
-            if has_parts:
-                put_together(lake, batch)
+    odd = _after_insert(lake, bronze, messages, params, all_new=inserted >= valid_count)
     return Counts(
         rows_in=row_count,
         rows_kept=valid_count - odd.rows_refused - odd.rows_duplicate,
@@ -77,6 +70,23 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
         newest_at=seen.get["newest"],
         broken={rule.code: count for rule in params.rules if (count := int(seen.get[rule.code]))},
     )
+
+
+def _after_insert(
+    lake: Lake, bronze: DataFrame, messages: DataFrame, params: RuleParams, *, all_new: bool
+) -> Counts:
+    """Settle what did not simply go in, and put parts together; what became of the former."""
+    odd = Counts()
+    for kind in kinds(params):
+        has_parts = kind.table is TELEMETRY_PART
+        if all_new and not has_parts:
+            continue
+        batch = arrived(lake, bronze, messages, params, kind)
+        if not all_new:
+            odd += settle(lake, batch)
+        if has_parts:
+            put_together(lake, batch)
+    return odd
 
 
 def _expected(bronze: DataFrame, params: RuleParams) -> tuple[Span, bool]:

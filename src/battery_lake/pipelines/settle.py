@@ -43,6 +43,8 @@ class Arrived:
         The batch, checked; a look at it decodes it again.
     copies
         Key, place and content of the valid messages, written down.
+    span
+        The messages' time; None where there is no message.
     params
         What they were checked with.
     """
@@ -51,18 +53,15 @@ class Arrived:
     bronze: DataFrame
     messages: DataFrame
     copies: DataFrame
+    span: Span | None
     params: RuleParams
-
-    @property
-    def span(self) -> Span | None:
-        """The messages' time; None where there is no message."""
-        return overall(self.copies.selectExpr("measured_at AS low", "measured_at AS high"))
 
 
 def arrived(lake: Lake, bronze: DataFrame, messages: DataFrame, params: RuleParams, kind: Kind) -> Arrived:
     """Write down what is to be known of a batch's valid messages of a kind."""
-    found = copies(valid(messages, params, kind), kind.key)
-    return Arrived(kind, bronze, messages, kept(lake, f"refine.{kind.table.short_name}", found), params)
+    found = kept(lake, f"refine.{kind.table.short_name}", copies(valid(messages, params, kind), kind.key))
+    span = overall(found.selectExpr("measured_at AS low", "measured_at AS high"))
+    return Arrived(kind, bronze, messages, found, span, params)
 
 
 def settle(lake: Lake, batch: Arrived) -> Counts:
