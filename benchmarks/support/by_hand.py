@@ -6,6 +6,7 @@ nobody's concern here.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from support.by_hand_cells import CellDays, Observations, Sessions
 
+EPOCH = dt.date(1970, 1, 1)
 BODY = (
     "STRUCT(schema_version INTEGER, pack_id VARCHAR, measured_at TIMESTAMP, sequence BIGINT, state VARCHAR,"
     " current_a DOUBLE, pack_voltage_v DOUBLE, soc_pct DOUBLE, cell_voltages_v DOUBLE[],"
@@ -50,7 +52,7 @@ SAMPLED = (
 SCALARS = (
     "duration_s", "charge_ah", "throughput_ah", "energy_wh", "sampling_ah2", "soc_start_pct", "soc_end_pct",
     "temperature_mean_c", "temperature_max_c", "distance_km", "gap_s", "start_current_a", "end_current_a",
-    "current_max_a", "low_limit_charge_ah",
+    "current_mean_a", "current_max_a", "low_limit_charge_ah",
 )  # fmt: skip
 ARRAYS = ("start_cell_voltages_v", "end_cell_voltages_v", "min_cell_voltages_v", "max_cell_voltages_v")
 AGGREGATES = {
@@ -132,6 +134,7 @@ def _one_pack(db: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> dict[str, p
     pack = Pack(
         row["pack_id"], row["chemistry"], row["rated_capacity_ah"], row["cell_low_v"], row["cell_high_v"],
         float("nan") if row["eol_soh_pct"] is None else float(row["eol_soh_pct"]),
+        float("nan") if row["warranty_from"] is None else float((row["warranty_from"] - EPOCH).days),
         shipped_curve(row["ocv_curve"]),
     )  # fmt: skip
     table = db.sql(SAMPLES, params=[pack.pack_id]).to_arrow_table()

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from battery_lake.cells.anchors import anchor_params, rest_anchor
+from battery_lake.cells.anchors import Before, anchor_params, rest_anchor
 from battery_lake.cells.capacity import full_discharge, plausible, rest_to_rest
-from battery_lake.cells.coulomb import charge_std_ah
+from battery_lake.cells.coulomb import SECONDS_PER_HOUR, charge_std_ah, is_offset, rest_offset
 from battery_lake.cells.rul import RulParams, remaining_days
 from battery_lake.cells.session_stats import Samples, SessionStats, summarise
 from battery_lake.cells.sessions import REST, SessionParams, cut
@@ -44,6 +44,7 @@ class Pack:
     low_v: float
     high_v: float
     eol_pct: float
+    new_day: float
     curve: OcvCurve
 
 
@@ -115,21 +116,18 @@ def pack_observations(sessions: Sessions, pack: Pack) -> Observations:
     stats, kind = sessions.stats, sessions.kind
     slept_s, rested_s, is_short = _rests(sessions)
     chosen = is_short & (kind != REST) & (stats.throughput_ah > MIN_CHANGE / 2 * pack.rated_ah)
+    stirred = [_last_stirred(sessions, slept_s, is_short, v) for v in (stats.charge_ah, stats.duration_s)]
     start = _anchored(
-        pack, chosen,
+        pack, chosen, stirred,
         (np.where(np.isfinite(slept_s), _at(rested_s, -1), np.nan), _at(stats.end_cell_voltages_v, -1)),
         (slept_s, stats.start_cell_voltages_v, stats.start_current_a),
     )  # fmt: skip
     end = _anchored(
-        pack, chosen,
+        pack, chosen, [stats.charge_ah, stats.duration_s],
         (np.where(np.isfinite(_at(slept_s, 1)), _at(rested_s, 1), np.nan), _at(stats.end_cell_voltages_v, 1)),
         (_at(slept_s, 1), _at(stats.start_cell_voltages_v, 1), _at(stats.start_current_a, 1)),
     )  # fmt: skip
-    after_ah = np.where(_at(kind.astype(np.float64), 1) == REST, _at(stats.charge_ah, 1), 0.0)
-    moved = (stats.charge_ah + np.nan_to_num(after_ah))[chosen]
-    std_ah = charge_std_ah(
-        moved, stats.duration_s[chosen], np.asarray(pack.rated_ah), np.nan_to_num(stats.sampling_ah2[chosen])
-    )
+    moved, std_ah = _moved(sessions, slept_s, pack, chosen)
     between = plausible(
         *rest_to_rest(moved[:, None], std_ah[:, None], *start, *end, MIN_CHANGE), np.array([[pack.rated_ah]])
     )
@@ -166,7 +164,11 @@ def _at(values: Floats, places: int) -> Floats:
 
 
 def _anchored(
-    pack: Pack, chosen: Bools, rest: tuple[Floats, Floats], wake: tuple[Floats, Floats, Floats]
+    pack: Pack,
+    chosen: Bools,
+    stirred: list[Floats],
+    rest: tuple[Floats, Floats],
+    wake: tuple[Floats, Floats, Floats],
 ) -> tuple[Floats, Floats]:
     """SOC of each cell from the longer of a sampled rest and a silence that ended without current."""
     wake_s = np.where(np.abs(wake[2]) <= CUT.rest_c_rate * pack.rated_ah, wake[0], np.nan)
@@ -174,7 +176,41 @@ def _anchored(
     rest_s = np.where(use_wake, wake_s, rest[0])
     voltage_v = np.where(use_wake[:, None], wake[1], rest[1])
     long_s = np.where(rest_s >= SHORTEST_REST_S, rest_s, np.nan)[:, None]
-    return rest_anchor(voltage_v[chosen], long_s[chosen], pack.curve, anchor_params(pack.chemistry))
+    moved_frac, hours = stirred[0] / pack.rated_ah, np.maximum(stirred[1], 1.0) / SECONDS_PER_HOUR
+    before = Before((moved_frac / hours)[chosen, None], moved_frac[chosen, None])
+    return rest_anchor(voltage_v[chosen], long_s[chosen], pack.curve, anchor_params(pack.chemistry), before)
+
+
+def _last_stirred(sessions: Sessions, slept_s: Floats, is_short: Bools, values: Floats) -> Floats:
+    """The value of the charge or drive right before, or before one short rest; NaN where there is none."""
+    kind = sessions.kind.astype(np.float64)
+    near = np.isfinite(slept_s)
+    over_rest = near & (_at(kind, -1) == REST) & (_at((is_short & near).astype(np.float64), -1) == 1.0)
+    stirring = np.where(kind == REST, np.nan, values)
+    direct = np.where(near & (_at(kind, -1) != REST), _at(stirring, -1), np.nan)
+    return np.where(over_rest, _at(stirring, -2), direct)
+
+
+def _moved(sessions: Sessions, slept_s: Floats, pack: Pack, chosen: Bools) -> tuple[Floats, Floats]:
+    """Charge of each chosen session without the sensor's offset, and its standard deviation. [Ah]."""
+    stats, kind = sessions.stats, sessions.kind.astype(np.float64)
+    rest_mean_a = np.where(kind == REST, stats.current_mean_a, np.nan)
+    near_after = np.isfinite(_at(slept_s, 1))
+    mean_a = np.stack(
+        [np.where(np.isfinite(slept_s), _at(rest_mean_a, -1), np.nan),
+         np.where(near_after, _at(rest_mean_a, 1), np.nan)],
+        axis=1,
+    )[chosen]  # fmt: skip
+    samples = stats.samples.astype(np.float64)
+    readings = np.stack([_at(samples, -1), _at(samples, 1)], axis=1)[chosen]
+    rated = np.full(len(mean_a), pack.rated_ah)
+    offset_a, offset_std_a = rest_offset(mean_a, readings, rated)
+    after_ah = np.where(_at(kind, 1) == REST, np.nan_to_num(_at(stats.charge_ah, 1)), 0.0)[chosen]
+    duration_s = stats.duration_s[chosen]
+    moved = stats.charge_ah[chosen] - offset_a * duration_s / SECONDS_PER_HOUR
+    moved += np.where(is_offset(mean_a[:, 1], rated), 0.0, after_ah)
+    sampling = np.nan_to_num(stats.sampling_ah2[chosen])
+    return moved, charge_std_ah(moved, duration_s, rated, sampling, offset_std_a=offset_std_a)
 
 
 def _was_full(sessions: Sessions, slept_s: Floats, is_short: Bools, pack: Pack) -> Bools:
@@ -206,7 +242,8 @@ def pack_cells(sessions: Sessions, observed: Observations, pack: Pack) -> CellDa
     session_day = (sessions.start_s // DAY_S).astype(np.int64)
     day_of = session_day[observed.session]
     day = np.unique(day_of)
-    params, state = FilterParams(), initial_state(observed.capacity_ah.shape[1])
+    params = FilterParams()
+    state = initial_state(observed.capacity_ah.shape[1], params, float(session_day[0]) - pack.new_day)
     history, told = [], []
     for today in day:
         mine = day_of == today

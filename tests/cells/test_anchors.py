@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from battery_lake.cells.anchors import AnchorParams, anchor_params, rest_anchor
+from battery_lake.cells.anchors import AnchorParams, Before, anchor_params, rest_anchor
 from battery_lake.cells.ocv import shipped_curve
 
 NMC = shipped_curve("nmc_lgm50")
@@ -48,3 +48,25 @@ def test_a_noisier_voltage_is_never_more_certain(soc, noise_v, worse):
     quiet, loud = (AnchorParams(voltage_std_v=v) for v in (noise_v, noise_v * worse))
     at, rest = voltages(NMC, [[soc]]), np.array([[3600.0]])
     assert rest_anchor(at, rest, NMC, loud)[1] >= rest_anchor(at, rest, NMC, quiet)[1] - 1e-12
+
+
+@given(moved=st.floats(0.05, 0.9), c_rate=st.floats(0.05, 2.0), seconds=st.floats(1200.0, 40_000.0))
+def test_after_a_charge_a_cell_counts_as_emptier_than_its_voltage_says_after_a_discharge_as_fuller(
+    moved: float, c_rate: float, seconds: float
+) -> None:
+    volts, rest, lfp = voltages(NMC, [[0.5]]), np.array([[seconds]]), anchor_params("LFP")
+    soc = {
+        sign: rest_anchor(
+            volts, rest, NMC, lfp, Before(np.array([[sign * c_rate]]), np.array([[sign * moved]]))
+        )[0][0, 0]
+        for sign in (-1.0, 1.0)
+    }
+    assert soc[1.0] < rest_anchor(volts, rest, NMC, lfp)[0][0, 0] < soc[-1.0]
+
+
+def test_a_known_direction_tells_more_than_an_unknown_one() -> None:
+    volts, rest, lfp = voltages(NMC, [[0.5]]), np.array([[7200.0]]), anchor_params("LFP")
+    charged = Before(np.array([[0.2]]), np.array([[0.5]]))
+    unknown = Before(np.array([[np.nan]]), np.array([[np.nan]]))
+    known_std, unknown_std = (rest_anchor(volts, rest, NMC, lfp, b)[1][0, 0] for b in (charged, unknown))
+    assert known_std < unknown_std == rest_anchor(volts, rest, NMC, lfp)[1][0, 0]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from battery_lake.cells.coulomb import CounterParams, charge_std_ah, increments
+from battery_lake.cells.coulomb import CounterParams, charge_std_ah, increments, is_offset, rest_offset
 
 currents = hnp.arrays(np.float64, st.integers(1, 30), elements=st.floats(-300, 300, width=32))
 
@@ -76,3 +76,28 @@ def test_a_worse_sensor_widens_the_charge(charge_ah, duration_s, worse):
     assert charge_std_ah(charge_ah, duration_s, 100.0, params=bad) >= charge_std_ah(
         charge_ah, duration_s, 100.0
     )
+
+
+def test_the_offset_of_a_sensor_is_found_from_what_it_reads_at_rest():
+    rng = np.random.default_rng(4)
+    true_a = rng.normal(0.0, 0.1, 500)
+    mean_a = true_a[:, None] + rng.normal(0.0, 0.05 / np.sqrt(8.0), (500, 2))
+    offset_a, std_a = rest_offset(mean_a, np.full((500, 2), 8.0), np.full(500, 100.0))
+    assert np.sqrt(np.mean((offset_a - true_a) ** 2)) < 0.02
+    assert np.mean(np.abs(offset_a - true_a) < 1.645 * std_a) == pytest.approx(0.9, abs=0.05)
+
+
+def test_a_load_at_rest_and_a_missing_rest_tell_no_offset():
+    mean_a = np.array([[5.0, np.nan], [np.nan, np.nan], [0.2, 0.2]])
+    offset_a, std_a = rest_offset(
+        mean_a, np.array([[9.0, 9.0], [9.0, 9.0], [0.0, np.nan]]), np.full(3, 100.0)
+    )
+    assert offset_a.tolist() == [0.0, 0.0, 0.0]
+    assert std_a == pytest.approx([0.1, 0.1, 0.1])
+    assert is_offset(mean_a[0], np.array(100.0)).tolist() == [False, False]
+
+
+def test_more_readings_leave_less_of_the_offset_open():
+    few, many = (rest_offset(np.array([[0.1]]), np.array([[n]]), np.array([100.0])) for n in (2.0, 20.0))
+    assert many[1][0] < few[1][0] < 0.1
+    assert charge_std_ah(50.0, 36_000.0, 100.0, offset_std_a=many[1]) < charge_std_ah(50.0, 36_000.0, 100.0)

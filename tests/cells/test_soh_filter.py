@@ -167,3 +167,20 @@ def test_a_day_without_observations_of_a_cell_has_none():
     assert np.isnan([capacity[0], variance[0]]).all()
     assert count.tolist() == [0, 1]
     assert np.isnan(combine_day(np.empty((0, 2)), np.empty((0, 2)))[0]).all()
+
+
+def test_the_older_a_pack_the_lower_and_the_less_certain_its_first_guess():
+    new, middle, old = (initial_state(2, age_days=age) for age in (0.0, 1000.0, 3000.0))
+    assert new.soh_pct[0] > middle.soh_pct[0] > old.soh_pct[0]
+    assert new.soh_variance[0] < middle.soh_variance[0] < old.soh_variance[0]
+
+
+def test_of_a_pack_of_unknown_age_anything_between_a_car_and_a_test_bench_is_expected():
+    known, unknown = initial_state(1, age_days=500.0), initial_state(1)
+    assert unknown.soh_pct[0] == 100.0
+    assert unknown.soh_variance[0] > known.soh_variance[0]
+    assert unknown.fade_variance[0] > known.fade_variance[0]
+
+
+def test_a_pack_that_is_said_to_be_new_tomorrow_is_new():
+    assert initial_state(1, age_days=-30.0).soh_pct[0] == initial_state(1, age_days=0.0).soh_pct[0]

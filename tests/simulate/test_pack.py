@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from battery_lake.simulate.ageing import Ageing
 from battery_lake.simulate.electrodes import NMC, aged_ocv
-from battery_lake.simulate.pack import cell_voltages_v, filtered_current_a, scan, steady_ohm, ten_second_ohm
+from battery_lake.simulate.pack import (
+    cell_voltages_v,
+    filtered_current_a,
+    hysteresis_share,
+    scan,
+    steady_ohm,
+    ten_second_ohm,
+)
 from battery_lake.simulate.timeline import Timeline
 
 CELLS = 3
@@ -54,14 +61,26 @@ def test_splitting_an_interval_changes_nothing():
 def test_a_rested_cell_shows_its_open_circuit_voltage():
     depth = np.linspace(0.0, 140.0, 50)
     line = line_of(np.arange(50) * 1000.0, np.zeros(50), depth)
-    volts = cell_voltages_v(line, new_cells(), aged_ocv(NMC), np.full(50, 10.0), 150.0)
+    volts = cell_voltages_v(line, new_cells(), NMC, np.full(50, 10.0), 150.0)
     soc = 1.0 - (depth[:, None] + np.array([0.0, 1.5, 3.0])) / 150.0
-    assert volts == pytest.approx(aged_ocv(NMC)(soc, np.zeros_like(soc)))
+    lag_v = NMC.hysteresis_v * hysteresis_share(line, 150.0)
+    assert volts - lag_v[:, None] == pytest.approx(aged_ocv(NMC)(soc, np.zeros_like(soc)))
+
+
+def test_the_hysteresis_follows_the_charge_moved_whatever_the_time():
+    depth = np.array([100.0, 100.0, 40.0, 40.0, 100.0, 97.0])
+    share, slower = (
+        hysteresis_share(line_of(np.arange(6) * step_s, np.zeros(6), depth), 150.0) for step_s in (10.0, 1e5)
+    )
+    assert share == pytest.approx(slower)
+    assert share[2] == share[3] == pytest.approx(1.0, abs=0.01)
+    assert share[4] == pytest.approx(-1.0, abs=0.01)
+    assert -0.7 < share[5] < 0.0
 
 
 def test_under_current_a_cell_differs_by_its_resistance():
     line = line_of([0.0, 1.0, 40000.0], [0.0, 30.0, 30.0], [75.0, 75.0, 75.0])
-    volts = cell_voltages_v(line, new_cells(), aged_ocv(NMC), np.full(3, 25.0), 150.0)[2, 0]
+    volts = cell_voltages_v(line, new_cells(), NMC, np.full(3, 25.0), 150.0)[2, 0]
     rested = aged_ocv(NMC)(np.array([0.5]), np.zeros(1))[0]
     assert volts - rested == pytest.approx(30.0 * steady_ohm(150.0), rel=0.01)
     assert 0.3e-3 < ten_second_ohm(150.0) < steady_ohm(150.0) < 2e-3
@@ -70,7 +89,6 @@ def test_under_current_a_cell_differs_by_its_resistance():
 def test_cold_raises_the_resistance():
     line = line_of([0.0, 1.0, 60.0], [0.0, 100.0, 100.0], [75.0, 75.0, 75.0])
     cold, mild = (
-        cell_voltages_v(line, new_cells(), aged_ocv(NMC), np.full(3, celsius), 150.0)[2, 0]
-        for celsius in (0.0, 25.0)
+        cell_voltages_v(line, new_cells(), NMC, np.full(3, celsius), 150.0)[2, 0] for celsius in (0.0, 25.0)
     )
     assert cold > mild + 0.02

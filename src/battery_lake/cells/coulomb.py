@@ -49,10 +49,16 @@ class CounterParams:
         Standard deviation of the offset over rated capacity: 0.001 is 0.1 A at 100 Ah. [1/h]
     gain_frac
         Standard deviation of the gain. [1]
+    reading_c_rate
+        Standard deviation of a single reading, noise and resolution together, over rated capacity. [1/h]
+    most_offset_std
+        A mean current at rest beyond so many standard deviations of the offset is no offset, but a load. [1]
     """
 
     offset_c_rate: float = 0.001
     gain_frac: float = 0.005
+    reading_c_rate: float = 0.0005
+    most_offset_std: float = 3.0
 
 
 def increments(seconds: Floats, current_a: Floats, starts: Bools, gap_s: float) -> Increments:
@@ -107,6 +113,7 @@ def charge_std_ah(
     rated_capacity_ah: Floats,
     sampling_ah2: Floats | float = 0.0,
     params: CounterParams = CounterParams(),
+    offset_std_a: Floats | None = None,
 ) -> Floats:
     """Return the standard deviation of a counted charge: offset, gain, sampling, independent. [Ah].
 
@@ -122,6 +129,9 @@ def charge_std_ah(
         Variance from sampling, the sum of :class:`Increments`' own. [Ah²]
     params
         Errors of the sensor.
+    offset_std_a
+        Standard deviation of the offset that is left, as :func:`rest_offset` gave it; None: none was taken
+        off. [A]
 
     References
     ----------
@@ -132,8 +142,64 @@ def charge_std_ah(
     >>> float(charge_std_ah(0.0, 3600.0, 100.0))
     0.1
     """
-    offset_ah = (
-        params.offset_c_rate * np.asarray(rated_capacity_ah) * np.asarray(duration_s) / SECONDS_PER_HOUR
-    )
+    offset_a = params.offset_c_rate * np.asarray(rated_capacity_ah) if offset_std_a is None else offset_std_a
+    offset_ah = offset_a * np.asarray(duration_s) / SECONDS_PER_HOUR
     gain_ah = params.gain_frac * np.asarray(charge_ah)
     return np.asarray(np.sqrt(offset_ah**2 + gain_ah**2 + sampling_ah2), dtype=np.float64)
+
+
+def is_offset(mean_a: Floats, rated_capacity_ah: Floats, params: CounterParams = CounterParams()) -> Bools:
+    """Return whether a mean current at rest can be the sensor's offset; NaN is none.
+
+    Parameters
+    ----------
+    mean_a, rated_capacity_ah
+        Mean current, and capacity of the new battery. [A, Ah], shapes that broadcast
+    params
+        Errors of the sensor.
+    """
+    most_a = params.most_offset_std * params.offset_c_rate * np.asarray(rated_capacity_ah)
+    return np.asarray(np.abs(mean_a) <= most_a)
+
+
+def rest_offset(
+    mean_a: Floats, readings: Floats, rated_capacity_ah: Floats, params: CounterParams = CounterParams()
+) -> tuple[Floats, Floats]:
+    """Offset of a current sensor from what it reads at rest, and the standard deviation that is left.
+
+    The mean of each rest is weighed against the expectation that there is no offset. A mean that is too large
+    for an offset is a load that really flows, and tells nothing.
+
+    Parameters
+    ----------
+    mean_a
+        Mean current of rests near the time in question; NaN: none. [A], shape ``(windows, rests)``
+    readings
+        Readings behind each mean; NaN counts as none. Shape ``(windows, rests)``
+    rated_capacity_ah
+        Capacity of the new battery. [Ah], shape ``(windows,)``
+    params
+        Errors of the sensor.
+
+    Returns
+    -------
+    Floats
+        Offset; 0 where no rest tells. [A], shape ``(windows,)``
+    Floats
+        Its standard deviation. [A], shape ``(windows,)``
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> offset_a, std_a = rest_offset(np.array([[0.1, 0.1]]), np.array([[8.0, 8.0]]), np.array([100.0]))
+    >>> round(float(offset_a[0]), 2), bool(std_a[0] < 0.02)
+    (0.1, True)
+    """
+    rated = np.asarray(rated_capacity_ah, dtype=np.float64)
+    expected_a = params.offset_c_rate * rated
+    count = np.nan_to_num(np.asarray(readings, dtype=np.float64))
+    tells = is_offset(mean_a, rated[:, None], params) & (count > 0.0)
+    weight = np.where(tells, count, 0.0) / (params.reading_c_rate * rated[:, None]) ** 2
+    precision = weight.sum(axis=1) + 1.0 / expected_a**2
+    offset_a = (weight * np.where(tells, mean_a, 0.0)).sum(axis=1) / precision
+    return offset_a, 1.0 / np.sqrt(precision)

@@ -80,8 +80,8 @@ class SessionStats:
         Last less first odometer. [km]
     gaps, gap_s
         Number and length of badly sampled intervals after its first sample. [s]
-    start_current_a, end_current_a, current_max_a
-        Current of the first and last sample; greatest in either direction. [A]
+    start_current_a, end_current_a, current_mean_a, current_max_a
+        Current of the first and last sample; mean of the readings; greatest in either direction. [A]
     start_cell_voltages_v, end_cell_voltages_v, min_cell_voltages_v, max_cell_voltages_v
         Cell voltages of the first and last sample, lowest and highest of each cell. [V],
         shape ``(sessions, cells)``
@@ -106,6 +106,7 @@ class SessionStats:
     gap_s: Floats
     start_current_a: Floats
     end_current_a: Floats
+    current_mean_a: Floats
     current_max_a: Floats
     start_cell_voltages_v: Floats
     end_cell_voltages_v: Floats
@@ -154,6 +155,7 @@ def summarise(samples: Samples, session_start: Bools, kind: Codes, params: Sessi
         gap_s=_sum(np.where(sparse, moved.dt_s, 0.0), first),
         start_current_a=current[first],
         end_current_a=current[last],
+        current_mean_a=_mean(current, first),
         current_max_a=_reduce(np.fmax, np.abs(current), first),
         start_cell_voltages_v=cells[first],
         end_cell_voltages_v=cells[last],

@@ -25,6 +25,12 @@ class FilterParams:
         SOH of a cell at its first observation, and standard deviation. [%]
     fade_pct_per_day, fade_std_pct_per_day
         Loss of SOH, and standard deviation: wide enough for a car and a cell on a test bench. [%/d]
+    new_std_pct
+        Standard deviation of a new cell's SOH, for cells whose age is known. [%]
+    aged_share
+        Standard deviation of what an age has taken, over its mean. [1]
+    field_fade_std_pct_per_day
+        Standard deviation of the fade of cells whose age is known: they are in a vehicle. [%/d]
     wander_pct2_per_pct
         Variance that SOH gains, apart from fade, while a point is lost: regeneration after rests. [%]
     fade_change_per_pct
@@ -42,6 +48,9 @@ class FilterParams:
     soh_std_pct: float = 6.0
     fade_pct_per_day: float = 0.006
     fade_std_pct_per_day: float = 0.1
+    new_std_pct: float = 2.0
+    aged_share: float = 0.5
+    field_fade_std_pct_per_day: float = 0.01
     wander_pct2_per_pct: float = 0.2
     fade_change_per_pct: float = 0.02
     fade_floor_pct_per_day: float = 0.003
@@ -76,8 +85,10 @@ class FilterState:
     updated_days: Floats
 
 
-def initial_state(cells: int, params: FilterParams = FilterParams()) -> FilterState:
-    """Cells of which nothing is known but their kind.
+def initial_state(
+    cells: int, params: FilterParams = FilterParams(), age_days: float = float("nan")
+) -> FilterState:
+    """Cells of which nothing is known but their kind, and perhaps their age.
 
     Parameters
     ----------
@@ -85,13 +96,31 @@ def initial_state(cells: int, params: FilterParams = FilterParams()) -> FilterSt
         How many.
     params
         What is known of their kind.
+    age_days
+        Time since they were new; NaN: not known, so they may be on a test bench. [d]
+
+    References
+    ----------
+    The default fade of 0.006 % a day, 2.2 % a year, is that of Geotab's study of 6,300 electric vehicles
+    (2020: 2.3 % a year; 2024: 1.8 %).
+
+    Examples
+    --------
+    >>> state = initial_state(1, age_days=730.0)
+    >>> float(state.soh_pct[0].round(1)), float((state.soh_variance[0] ** 0.5).round(1))
+    (95.6, 3.0)
     """
+    lost_pct = params.fade_pct_per_day * max(age_days, 0.0)
+    variance = params.new_std_pct**2 + (params.aged_share * lost_pct) ** 2
+    fade_std = params.field_fade_std_pct_per_day
+    if np.isnan(age_days):
+        lost_pct, variance, fade_std = 0.0, params.soh_std_pct**2, params.fade_std_pct_per_day
     return FilterState(
-        soh_pct=np.full(cells, params.soh_pct),
+        soh_pct=np.full(cells, params.soh_pct - lost_pct),
         fade_pct_per_day=np.full(cells, params.fade_pct_per_day),
-        soh_variance=np.full(cells, params.soh_std_pct**2),
+        soh_variance=np.full(cells, variance),
         soh_fade_covariance=np.zeros(cells),
-        fade_variance=np.full(cells, params.fade_std_pct_per_day**2),
+        fade_variance=np.full(cells, fade_std**2),
         observations=np.zeros(cells, dtype=np.int64),
         updated_days=np.full(cells, np.nan),
     )

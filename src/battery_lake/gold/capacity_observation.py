@@ -11,9 +11,9 @@ import pyarrow as pa
 from pyspark.sql import Window
 from pyspark.sql import functions as F
 
-from battery_lake.cells.anchors import anchor_params, rest_anchor
+from battery_lake.cells.anchors import Before, anchor_params, rest_anchor
 from battery_lake.cells.capacity import full_discharge, plausible, rest_to_rest
-from battery_lake.cells.coulomb import charge_std_ah
+from battery_lake.cells.coulomb import SECONDS_PER_HOUR, charge_std_ah, is_offset, rest_offset
 from battery_lake.cells.ocv import OcvCurve, chemistry_limits
 from battery_lake.gold.arrow import codes, floats, lists, matrix, numbers
 from battery_lake.gold.session import low_limit_v
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from battery_lake.cells.arrays import Bools, Floats, Ints
 
-METHOD: Final = "capacity-1"
+METHOD: Final = "capacity-2"
 SAME_SOC_PCT: Final = 1.0
 """A silence over which the BMS's SOC moved less was a rest. [%]"""
 
@@ -101,9 +101,12 @@ def _with_neighbours(sessions: DataFrame, params: CapacityParams) -> DataFrame:
     rested = sessions.withColumn("slept_s", F.when(was_rest, silence)).withColumn(
         "rested_s", F.when(F.col("kind") == "rest", F.col("duration_s") + slept_too)
     )
+    is_charge, is_stir = F.col("kind") == "charge", F.col("kind") != "rest"
     charged = {
-        name: _charge_before(name, order, is_short) for name in ("max_cell_voltages_v", "end_current_a")
+        name: _last_before(name, is_charge, order, is_short)
+        for name in ("max_cell_voltages_v", "end_current_a")
     }
+    is_rest = F.when(F.col("kind") == "rest", 1)
     return rested.withColumns({
         "before_rest_s": F.when(F.col("slept_s").isNotNull(), previous("rested_s")),
         "before_v": previous("end_cell_voltages_v"),
@@ -116,6 +119,14 @@ def _with_neighbours(sessions: DataFrame, params: CapacityParams) -> DataFrame:
         "wake_current_a": following("start_current_a"),
         "charged_v": charged["max_cell_voltages_v"],
         "charged_current_a": charged["end_current_a"],
+        "stirred_ah": _last_before("charge_ah", is_stir, order, is_short),
+        "stirred_s": _last_before("duration_s", is_stir, order, is_short),
+        "before_mean_a": F.when(F.col("slept_s").isNotNull(), previous(is_rest * F.col("current_mean_a"))),
+        "before_samples": previous("samples"),
+        "after_mean_a": F.when(
+            following("slept_s").isNotNull(), following(is_rest * F.col("current_mean_a"))
+        ),
+        "after_samples": following("samples"),
     }).where(is_short)
 
 
@@ -133,13 +144,13 @@ class _Neighbour:
         return F.lead(column, self.places).over(self.order)
 
 
-def _charge_before(name: str, order: WindowSpec, is_short: Column) -> Column:
-    """A column of the charge that came right before, or before the short rest in between."""
+def _last_before(name: str, wanted: Column, order: WindowSpec, is_short: Column) -> Column:
+    """A column of the wanted session that came right before, or before the short rest in between."""
     previous, one_more = _Neighbour(order, -1), _Neighbour(order, -2)
     is_near = F.col("slept_s").isNotNull()
     after_rest = (previous("kind") == "rest") & previous(is_short) & previous("slept_s").isNotNull()
-    return F.when(is_near & (previous("kind") == "charge"), previous(name)).when(
-        is_near & after_rest & (one_more("kind") == "charge"), one_more(name)
+    return F.when(is_near & previous(wanted), previous(name)).when(
+        is_near & after_rest & one_more(wanted), one_more(name)
     )
 
 
@@ -177,9 +188,7 @@ def _block(table: pa.Table, width: int, curve: OcvCurve, params: CapacityParams)
     chemistry = table.column("chemistry")[0].as_py()
     start, start_std = _start_anchor(table, width, curve, params, chemistry)
     end, end_std = _end_anchor(table, width, curve, params, chemistry)
-    moved = floats(table, "charge_ah") + np.nan_to_num(floats(table, "after_charge_ah"))
-    sampling = np.nan_to_num(floats(table, "sampling_ah2"))
-    spread = charge_std_ah(moved, floats(table, "duration_s"), rated[:, 0], sampling)
+    moved, spread = _moved(table, rated[:, 0])
     between = plausible(
         *rest_to_rest(
             moved[:, None], spread[:, None], start, start_std, end, end_std, params.min_soc_change_frac
@@ -200,6 +209,28 @@ def _block(table: pa.Table, width: int, curve: OcvCurve, params: CapacityParams)
     yield from _rows(table, "rest_to_rest", between, _any_cell(between[0]) & ~is_full, soc, moved)
 
 
+def _moved(table: pa.Table, rated_ah: Floats) -> tuple[Floats, Floats]:
+    """Charge through the string between the two rests less the offset, and its standard deviation. [Ah]."""
+    mean_a = np.stack([floats(table, "before_mean_a"), floats(table, "after_mean_a")], axis=1)
+    readings = np.stack([floats(table, "before_samples"), floats(table, "after_samples")], axis=1)
+    offset_a, offset_std_a = rest_offset(mean_a, readings, rated_ah)
+    hours = floats(table, "duration_s") / SECONDS_PER_HOUR
+    # What was counted in the rest after is either the offset too, or a load that really flowed.
+    is_load = ~is_offset(mean_a[:, 1], rated_ah)
+    after_ah = np.where(is_load, np.nan_to_num(floats(table, "after_charge_ah")), 0.0)
+    moved = floats(table, "charge_ah") - offset_a * hours + after_ah
+    sampling = np.nan_to_num(floats(table, "sampling_ah2"))
+    spread = charge_std_ah(moved, floats(table, "duration_s"), rated_ah, sampling, offset_std_a=offset_std_a)
+    return moved, spread
+
+
+def _before(table: pa.Table, charge: str, duration: str) -> Before:
+    """What went through the pack before a rest."""
+    rated, charge_ah = floats(table, "rated_capacity_ah"), floats(table, charge)
+    hours = np.maximum(floats(table, duration), 1.0) / SECONDS_PER_HOUR
+    return Before((charge_ah / hours / rated)[:, None], (charge_ah / rated)[:, None])
+
+
 def _start_anchor(
     table: pa.Table, width: int, curve: OcvCurve, params: CapacityParams, chemistry: str
 ) -> tuple[Floats, Floats]:
@@ -211,7 +242,8 @@ def _start_anchor(
     voltage = np.where(
         use_start[:, None], matrix(table, "start_cell_voltages_v", width), matrix(table, "before_v", width)
     )
-    return rest_anchor(voltage, _long(rest_s, params), curve, anchor_params(chemistry))
+    before = _before(table, "stirred_ah", "stirred_s")
+    return rest_anchor(voltage, _long(rest_s, params), curve, anchor_params(chemistry), before)
 
 
 def _end_anchor(
@@ -223,7 +255,8 @@ def _end_anchor(
     use_wake = np.nan_to_num(wake_s, nan=-1.0) > np.nan_to_num(after_s, nan=-1.0)
     rest_s = np.where(use_wake, wake_s, after_s)
     voltage = np.where(use_wake[:, None], matrix(table, "wake_v", width), matrix(table, "after_v", width))
-    return rest_anchor(voltage, _long(rest_s, params), curve, anchor_params(chemistry))
+    before = _before(table, "charge_ah", "duration_s")
+    return rest_anchor(voltage, _long(rest_s, params), curve, anchor_params(chemistry), before)
 
 
 def _median(values: Floats) -> Floats:

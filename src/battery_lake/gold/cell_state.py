@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from battery_lake.cells.arrays import Bools, Floats, Ints
 
-METHOD: Final = "kalman-1"
+METHOD: Final = "kalman-2"
 STATE_ARRAYS: Final = (
     "soh_pct", "fade_pct_per_day", "soh_variance", "soh_fade_covariance", "fade_variance", "observations",
 )  # fmt: skip
@@ -83,7 +83,8 @@ def pack_inputs(
         .groupBy("pack_id")
         .agg(F.sort_array(F.collect_list(F.struct("day", "use", "evidence"))).alias("days"))
     )
-    known = packs.select("pack_id", "cells_in_series", "rated_capacity_ah", "eol_soh_pct")
+    new_days = F.unix_date("warranty_from").alias("new_days")
+    known = packs.select("pack_id", "cells_in_series", "rated_capacity_ah", "eol_soh_pct", new_days)
     start = states.select("pack_id", F.struct(*(c for c in states.columns if c != "pack_id")).alias("start"))
     return days.join(F.broadcast(known), on="pack_id", how="inner").join(start, on="pack_id", how="left")
 
@@ -166,6 +167,7 @@ class _Pack:
         self.eol_pct = float("nan") if row["eol_soh_pct"] is None else float(row["eol_soh_pct"])
         self.start: dict[str, Any] | None = row["start"]
         day = entries.day[own]
+        self.new_day = float("nan") if row["new_days"] is None else float(row["new_days"])
         begun = self.start or {"throughput_ah": 0.0, "distance_km": 0.0, "first_days": float(day[0])}
         self.first_day = float(begun["first_days"])
         throughput = _running(begun["throughput_ah"], entries.throughput_ah[own])
@@ -216,7 +218,7 @@ def _side_by_side(packs: list[_Pack], width: int, name: str) -> Floats:
 
 def _begin(pack: _Pack, width: int, params: HealthParams) -> FilterState:
     if pack.start is None:
-        return initial_state(width, params.filter)
+        return initial_state(width, params.filter, pack.first_day - pack.new_day)
     known = {name: np.array(pack.start[name]) for name in STATE_ARRAYS}
     updated = np.array(
         [np.nan if day is None else day for day in pack.start["updated_days"]], dtype=np.float64

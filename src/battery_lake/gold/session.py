@@ -25,7 +25,7 @@ METHOD: Final = "session-1"
 SCALARS: Final = (
     "duration_s", "charge_ah", "throughput_ah", "energy_wh", "sampling_ah2", "soc_start_pct", "soc_end_pct",
     "temperature_mean_c", "temperature_max_c", "distance_km", "gap_s", "start_current_a", "end_current_a",
-    "current_max_a", "low_limit_charge_ah",
+    "current_mean_a", "current_max_a", "low_limit_charge_ah",
 )  # fmt: skip
 ARRAYS: Final = ("start_cell_voltages_v", "end_cell_voltages_v", "min_cell_voltages_v", "max_cell_voltages_v")
 

@@ -36,12 +36,16 @@ class CellDesign:
         Capacities of the electrodes and the cyclable lithium, as published; only ratios matter. [Ah]
     positive_v
         Potential of the positive electrode against lithium, of its filling (0..1). [V]
+    hysteresis_v
+        How far the voltage at rest stays above the equilibrium's after a long charge, and below it after a
+        long discharge. [V]
 
     References
     ----------
     Chen et al., J. Electrochem. Soc. 167 (2020) 080534, doi:10.1149/1945-7111/ab9050.
     Prada et al., J. Electrochem. Soc. 160 (2013) A616, doi:10.1149/2.053304jes.
     Afshar et al., arXiv:1709.03970 (2017).
+    Dreyer et al., Nature Materials 9 (2010) 448, doi:10.1038/nmat2730 (hysteresis of LFP).
     """
 
     chemistry: str
@@ -52,6 +56,7 @@ class CellDesign:
     positive_ah: float
     lithium_ah: float
     positive_v: Callable[[Floats], Floats]
+    hysteresis_v: float
 
     def window(self, lithium_ah: float) -> tuple[float, float]:
         """Return the negative electrode's filling at the low and the high voltage limit. [1]."""
@@ -172,5 +177,5 @@ def _lfp_v(filling: Floats) -> Floats:
     )
 
 
-NMC = CellDesign("NMC", "nmc_lgm50", 3.0, 4.2, 5.827615, 8.732319, 7.610712, _nmc_v)
-LFP = CellDesign("LFP", "lfp_a123", 2.5, 3.6, 2.906836, 3.291865, 2.367046, _lfp_v)
+NMC = CellDesign("NMC", "nmc_lgm50", 3.0, 4.2, 5.827615, 8.732319, 7.610712, _nmc_v, 0.001)
+LFP = CellDesign("LFP", "lfp_a123", 2.5, 3.6, 2.906836, 3.291865, 2.367046, _lfp_v, 0.008)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,6 +44,10 @@ class FleetSpec:
         Share of vehicles with LFP packs; the others have NMC.
     lithium_share
         Share of the fade that is loss of lithium and so moves the OCV curve. [1]
+    voltage_step_v
+        What the sensors of the cells resolve. [V]
+    full_charges
+        Whether some charges run until full; if not, none goes beyond 97 %.
     reporting
         How often the vehicles report.
 
@@ -61,6 +65,8 @@ class FleetSpec:
     cells_per_module: int = 12
     lfp_share: float = 0.25
     lithium_share: float = 0.25
+    voltage_step_v: float = 0.001
+    full_charges: bool = True
     reporting: Reporting = field(default_factory=Reporting)
 
     def __post_init__(self) -> None:
@@ -146,7 +152,7 @@ def simulate_vehicle(spec: FleetSpec, number: int) -> tuple[PackMessages, TruthR
     trace, aged = _course(spec, number, vehicle, rng)
     midnight_s = _midnight(spec.start).timestamp()
     device = sensors.Device(vehicle.vehicle_id, vehicle.pack_id, midnight_s, vehicle.odometer_km)
-    messages = sensors.report(trace, device, sensors.draw_sensors(rng), rng)
+    messages = sensors.report(trace, device, sensors.draw_sensors(rng, spec.voltage_step_v), rng)
     truth = TruthRows(
         pack_id=vehicle.pack_id,
         cell_ids=cell_ids(vehicle.pack_id, spec.cells_in_series, spec.cells_per_module),
@@ -178,6 +184,8 @@ def draw_vehicle(spec: FleetSpec, number: int) -> Vehicle:
     cell_v = float(electrodes.aged_ocv(design).ocv_v[0].mean())
     # A pack of fewer cells is a slice of a whole one: its cells carry the same currents.
     habits = driving.draw_habits(rng, rated_ah, WHOLE_PACK_CELLS * cell_v)
+    if not spec.full_charges:
+        habits = replace(habits, full_share=0.0)
     age_years = float(rng.uniform(0.3, 5.0))
     return Vehicle(
         vehicle_id=f"V{number:05d}",
@@ -244,14 +252,13 @@ def _course(
     events = planner.plan(distance_km, 1.0 + 0.012 * np.abs(climate.day_mean_c - 20.0))
     line = timeline(events, spec.reporting, spec.days * driving.DAY_S, rng)
     temperature_c = pack.pack_temperature_c(line, climate)
-    ocv = electrodes.aged_ocv(vehicle.design)
     day = (line.at_s // driving.DAY_S).astype(np.int64)
     trace = sensors.Trace(
         line=line,
         events=events,
         soc_frac=1.0 - line.depth_ah / aged.usable_ah[day],
         temperature_c=temperature_c,
-        cell_voltages_v=pack.cell_voltages_v(line, aged, ocv, temperature_c, vehicle.rated_ah),
+        cell_voltages_v=pack.cell_voltages_v(line, aged, vehicle.design, temperature_c, vehicle.rated_ah),
     )
     return trace, aged
 

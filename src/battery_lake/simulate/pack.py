@@ -9,12 +9,13 @@ import numpy as np
 
 from battery_lake.simulate.ageing import RESISTANCE_ENERGY_J_PER_MOL, Ageing, arrhenius
 from battery_lake.simulate.driving import AC_CHARGE, DAY_S, DC_CHARGE, DRIVE
+from battery_lake.simulate.electrodes import aged_ocv
 from battery_lake.simulate.timeline import PARKED, Timeline
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from battery_lake.simulate.electrodes import AgedOcv
+    from battery_lake.simulate.electrodes import CellDesign
 
     Floats = NDArray[np.float64]
 
@@ -22,6 +23,7 @@ OHMIC_OHM_AH = 0.070
 POLARISATION = ((0.030, 15.0), (0.045, 1200.0))
 HEAT_TIME_S = 5400.0
 WARMING_C = {DRIVE: 4.0, AC_CHARGE: 2.0, DC_CHARGE: 14.0, PARKED: 0.0}
+HYSTERESIS_SPAN_FRAC = 0.05
 BLOCK = 4096
 
 
@@ -145,8 +147,28 @@ def steady_ohm(rated_ah: float) -> float:
     return (OHMIC_OHM_AH + sum(resistance for resistance, _ in POLARISATION)) / rated_ah
 
 
+def hysteresis_share(line: Timeline, rated_ah: float) -> Floats:
+    """Return how much of the hysteresis has built up, from -1 after a discharge to 1 after a charge. [1].
+
+    Parameters
+    ----------
+    line
+        The samples.
+    rated_ah
+        Rated capacity. [Ah]
+
+    References
+    ----------
+    Plett, J. Power Sources 134 (2004) 262, doi:10.1016/j.jpowsour.2004.02.032: one state, which follows the
+    charge that was moved, not time.
+    """
+    moved = -np.diff(line.depth_ah, prepend=line.depth_ah[:1]) / rated_ah
+    decay = np.exp(-np.abs(moved) / HYSTERESIS_SPAN_FRAC)
+    return scan(decay, np.sign(moved) * (1.0 - decay))
+
+
 def cell_voltages_v(
-    line: Timeline, ageing: Ageing, ocv: AgedOcv, temperature_c: Floats, rated_ah: float
+    line: Timeline, ageing: Ageing, design: CellDesign, temperature_c: Floats, rated_ah: float
 ) -> Floats:
     """Return every cell's true voltage at every sample.
 
@@ -156,8 +178,8 @@ def cell_voltages_v(
         The samples.
     ageing
         The cells on every day.
-    ocv
-        OCV by SOC and loss of lithium.
+    design
+        The kind of cell.
     temperature_c
         Shape (samples,). [°C]
     rated_ah
@@ -172,6 +194,8 @@ def cell_voltages_v(
     for resistance, time_s in POLARISATION:
         drop_v = drop_v + resistance * filtered_current_a(line, time_s)
     drop_v *= resistance_factor(temperature_c) / rated_ah
+    lag_v = design.hysteresis_v * hysteresis_share(line, rated_ah)
+    ocv = aged_ocv(design)
     day = np.minimum((line.at_s // DAY_S).astype(np.int64), len(ageing.capacity_ah) - 1)
     volts = np.empty((len(line.at_s), ageing.capacity_ah.shape[1]))
     # In blocks, so that the temporaries stay small whatever the length of the simulation.
@@ -180,6 +204,7 @@ def cell_voltages_v(
         on = day[part]
         soc = 1.0 - (line.depth_ah[part, None] + ageing.missing_ah[on]) / ageing.capacity_ah[on]
         volts[part] = ocv(soc, ageing.lithium_loss_frac[on])
+        volts[part] += lag_v[part, None]
         volts[part] += drop_v[part, None] * ageing.resistance_factor[on] * _soc_factor(soc)
     return volts
 

@@ -21,7 +21,6 @@ PROBES = 4
 CURRENT_STEP_A = 0.1
 PACK_STEP_V = 0.1
 ODOMETER_STEP_KM = 0.1
-VOLTAGE_DECIMALS = 3
 VOLTAGE_NOISE_V = 0.0007
 LOST_SHARE = 0.003
 OUTAGE_EVERY_DAYS = 30.0
@@ -45,12 +44,15 @@ class Sensors:
         Lasting error of the BMS's SOC. [1]
     probe_offset_c
         Place of each probe in the pack's temperature field, shape (probes,). [°C]
+    voltage_step_v
+        What a cell's voltage sensor resolves. [V]
     """
 
     current_gain: float
     current_offset_a: float
     soc_bias_frac: float
     probe_offset_c: Floats
+    voltage_step_v: float = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +96,15 @@ class Device:
     odometer_km: float
 
 
-def draw_sensors(rng: np.random.Generator) -> Sensors:
+def draw_sensors(rng: np.random.Generator, voltage_step_v: float = 0.001) -> Sensors:
     """Draw the errors of a vehicle's sensors.
 
     Parameters
     ----------
     rng
         The vehicle's own generator.
+    voltage_step_v
+        What the cells' voltage sensors resolve. [V]
 
     Returns
     -------
@@ -112,6 +116,7 @@ def draw_sensors(rng: np.random.Generator) -> Sensors:
         current_offset_a=float(rng.normal(0.0, 0.1)),
         soc_bias_frac=float(rng.normal(-0.025, 0.015)),
         probe_offset_c=rng.normal(0.0, 0.8, PROBES),
+        voltage_step_v=voltage_step_v,
     )
 
 
@@ -150,7 +155,7 @@ def report(trace: Trace, device: Device, sensors: Sensors, rng: np.random.Genera
         pack_voltage_v=_rounded(pack_v, PACK_STEP_V),
         state=STATES[line.state],
         soc_pct=_bms_soc_pct(trace, sensors, rng),
-        cell_voltages_v=np.round(volts, VOLTAGE_DECIMALS, out=volts),
+        cell_voltages_v=_stepped(volts, sensors.voltage_step_v),
         temperatures_c=np.rint(probes),
         odometer_km=_rounded(device.odometer_km + driven_km, ODOMETER_STEP_KM),
         latitude=place[:, 0],
@@ -200,6 +205,14 @@ def _arrives(at_s: Floats, rng: np.random.Generator) -> NDArray[np.bool_]:
 def _rounded(values: Floats, step: float) -> Floats:
     """Values on the sensor's grid, without the binary tail that a product would leave."""
     return np.asarray(np.round(np.rint(values / step) * step, 3))
+
+
+def _stepped(volts: Floats, step_v: float) -> Floats:
+    """Round to the sensor's steps in place, without the binary tail: a whole pack's history is large."""
+    volts /= step_v
+    np.rint(volts, out=volts)
+    volts *= step_v
+    return np.round(volts, 6, out=volts)
 
 
 def _take(sent: PackMessages, keep: NDArray[np.bool_]) -> PackMessages:

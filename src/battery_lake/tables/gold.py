@@ -60,6 +60,7 @@ SESSION = Table(
         Column("gap_s", "double", "Length of those intervals together. [s]"),
         Column("start_current_a", "double", "Current of the first sample. [A]"),
         Column("end_current_a", "double", "Current of the last sample. [A]"),
+        Column("current_mean_a", "double", "Mean of the readings. [A]"),
         Column("current_max_a", "double", "Greatest current in either direction. [A]"),
         Column("start_cell_voltages_v", "array<double>", "Cell voltages of the first sample. [V]"),
         Column("end_cell_voltages_v", "array<double>", "Cell voltages of the last sample. [V]"),

@@ -1,0 +1,63 @@
+"""How good the estimates are, on measured cells and on fleets with known truth, each beside its baseline."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from support.figures import show, write
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from support.figures import Figure
+
+TASKS = {
+    1: "partial_charge",
+    2: "early_rul",
+    3: "fade",
+    4: "lfp",
+    5: "early_life",
+    6: "resistance",
+    7: "odd_cells",
+    8: "fleet",
+}
+"""Module of each task, by its number: it has a ``TITLE`` and ``figures(data, train)``."""
+
+
+def module_of(number: int) -> ModuleType:
+    """Import a task's module."""
+    return importlib.import_module(f"tasks.{TASKS[number]}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(
+        description="Accuracy of SOH, RUL, resistance and alerts; value | baseline.",
+        epilog="example: accuracy.py --data ../shared/data --task 3 --task 5 --json figures.json",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with the cells that are judged")
+    parser.add_argument("--train", type=Path, help="folder with the cells that are learnt from [as --data]")
+    parser.add_argument("--task", type=int, action="append", choices=TASKS, help="only this; may be repeated")
+    parser.add_argument("--json", type=Path, help="also write the figures here")
+    chosen = parser.parse_args()
+    for folder in (chosen.data, chosen.train or chosen.data):
+        if not folder.is_dir():
+            parser.error(f"there is no folder {folder}")
+    found: list[Figure] = []
+    for number in sorted(set(chosen.task or TASKS)):
+        task = module_of(number)
+        figures = task.figures(chosen.data, chosen.train or chosen.data)
+        if figures:
+            show(f"{number}. {task.TITLE}", figures)
+        else:
+            print(f"\n{number}. {task.TITLE}: its data is not in {chosen.data}")
+        found += figures
+        if chosen.json:
+            write(chosen.json, found)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The tasks of ``benchmarks/accuracy.py``, one module each."""
