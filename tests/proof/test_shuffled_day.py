@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(2 * 3600)]
+pytestmark = pytest.mark.timeout(2 * 3600)
 
 RESTARTS = int(os.environ.get("BATTERY_LAKE_PROOF_RESTARTS", "50"))
 VEHICLES = int(os.environ.get("BATTERY_LAKE_PROOF_VEHICLES", "200"))
@@ -184,6 +184,7 @@ def test_a_shuffled_day_in_parts_gives_the_silver_of_a_quiet_one(
     hold_against(quiet, disturbed, again, contradicted)
 
 
+@pytest.mark.proof
 def test_a_shuffled_day_in_50_killed_runs_gives_the_silver_of_a_quiet_one(
     new_day: Callable[[str], Day], tmp_path: Path, tell: Callable[[str], None]
 ) -> None:
