@@ -63,7 +63,6 @@ ALLOWED_METHODS = {
 """Where a forbidden member stands all the same, and why it is small."""
 
 NOT_WRITTEN_YET = {
-    "gold.alert": "alerts with evidence",
     "gold.vehicle_position": "coarse positions",
     "gold.battery_passport": "the passport's dynamic data",
     "ops.delivery_failure": "sinks",

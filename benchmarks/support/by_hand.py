@@ -52,9 +52,13 @@ SAMPLED = (
 SCALARS = (
     "duration_s", "charge_ah", "throughput_ah", "energy_wh", "sampling_ah2", "soc_start_pct", "soc_end_pct",
     "temperature_mean_c", "temperature_max_c", "distance_km", "gap_s", "start_current_a", "end_current_a",
-    "current_mean_a", "current_max_a", "low_limit_charge_ah",
+    "current_mean_a", "current_max_a", "low_limit_charge_ah", "step_a", "step_s", "step_temperature_c",
+    "step_soc_pct",
 )  # fmt: skip
-ARRAYS = ("start_cell_voltages_v", "end_cell_voltages_v", "min_cell_voltages_v", "max_cell_voltages_v")
+ARRAYS = (
+    "start_cell_voltages_v", "end_cell_voltages_v", "min_cell_voltages_v", "max_cell_voltages_v",
+    "step_resistance_mohm", "step_variance_mohm2",
+)  # fmt: skip
 AGGREGATES = {
     "cell_current": """
         SELECT * EXCLUDE place FROM (
@@ -145,6 +149,7 @@ def _one_pack(db: duckdb.DuckDBPyConnection, row: dict[str, Any]) -> dict[str, p
         pack_index=np.zeros(count, dtype=np.int64),
         cell_voltages_v=matrix(table, "cell_voltages_v", row["cells_in_series"]),
         low_v=np.full(count, pack.low_v),
+        rated_ah=np.full(count, pack.rated_ah),
         **{name: floats(table, name) for name in SAMPLED},
     )
     sessions = pack_sessions(samples, floats(table, "is_driving") == 1.0, pack)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from battery_lake.gold.arrow import lists
+from battery_lake.gold.session import STEP_ARRAYS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +82,8 @@ def _reference(ids: list[str]) -> pa.Table:
         "cells_per_module": pa.array([CELLS_PER_MODULE] * count, pa.int32()),
         "rated_capacity_ah": [RATED_AH] * count,
         "eol_soh_pct": pa.nulls(count, pa.float64()),
+        "new_resistance_mohm": pa.nulls(count, pa.float64()),
+        "warranty_from": pa.nulls(count, pa.date32()),
     })
 
 
@@ -92,6 +95,9 @@ def _sessions(rng: np.random.Generator, pack_id: str, days: int) -> pa.Table:
         "started_at": _instants(day, 6 * turn + 1),
         "throughput_ah": rng.uniform(5.0, 60.0, count),
         "distance_km": np.where(turn == 1, rng.uniform(5.0, 80.0, count), 0.0),
+        # No steps: the textbook side follows no resistance either.
+        **{name: pa.nulls(count, pa.float64()) for name in ("step_s", "step_temperature_c", "step_soc_pct")},
+        **{name: pa.nulls(count, pa.list_(pa.float64())) for name in STEP_ARRAYS},
     })
 
 

@@ -62,15 +62,17 @@ def figures(data: Path, train: Path) -> list[Figure]:
 
 def _of_fleet(lake: Lake, home: Path, resolution: str) -> list[Figure]:
     """Figures of each chemistry of one fleet."""
-    packs = lake.read("reference.packs").select("pack_id", "chemistry").toPandas()
+    packs = lake.read("reference.packs").select("pack_id", "chemistry", "new_resistance_mohm").toPandas()
     chemistry = dict(zip(packs["pack_id"], packs["chemistry"], strict=True))
-    known = lake.read("gold.cell_current").select("cell_id", "soh_pct", "soh_std_pct").toPandas()
-    cells = _truth(home).merge(known, on="cell_id", how="left")
+    told = ("cell_id", "soh_pct", "soh_std_pct", "resistance_mohm")
+    known = lake.read("gold.cell_current").select(*told).toPandas()
+    cells = _truth(home).merge(known, on="cell_id", how="left").merge(packs, on="pack_id")
     simple = _coulomb_ratio(lake)
     found: list[Figure] = []
     for name in sorted(set(chemistry.values())):
         own = [(str(p), rows) for p, rows in cells.groupby("pack_id") if chemistry[str(p)] == name]
         found += _of_chemistry(own, simple, f"{name} {resolution}")
+        found += _of_resistance([rows for _, rows in own], f"{name} {resolution}")
     return found
 
 
@@ -94,14 +96,33 @@ def _of_chemistry(packs: list[tuple[str, pd.DataFrame]], simple: dict[str, float
     ]
 
 
+def _of_resistance(packs: list[pd.DataFrame], name: str) -> list[Figure]:
+    """Figures of the resistance; the baseline of the error is the new cell's for all."""
+    truth, known, new = (
+        [rows[column].to_numpy() for rows in packs]
+        for column in ("truth_mohm", "resistance_mohm", "new_resistance_mohm")
+    )
+    true = np.concatenate(truth)
+    error_pct, base_pct = (
+        float(np.nanmedian(100.0 * np.abs(np.concatenate(guess) / true - 1.0))) for guess in (known, new)
+    )
+    return [
+        Figure(NUMBER, name, "resistance_error_pct", error_pct, base_pct),
+        Figure(NUMBER, name, "resistance_correlation", _mean(list(map(_correlation, known, truth)))),
+    ]
+
+
 def _truth(home: Path) -> pd.DataFrame:
-    """SOH of every cell on the last day."""
+    """SOH and resistance of every cell on the last day."""
     rows = ds.dataset(home / "truth" / "fleet").to_table(
-        columns=["pack_id", "cell_id", "as_of_date", "soh_pct"]
+        columns=["pack_id", "cell_id", "as_of_date", "soh_pct", "resistance_mohm"]
     )
     last = rows.filter(pc.equal(rows.column("as_of_date"), pc.max(rows.column("as_of_date"))))
     truth: pd.DataFrame = (
-        last.drop_columns(["as_of_date"]).rename_columns(["pack_id", "cell_id", "truth_pct"]).to_pandas()
+        last
+        .drop_columns(["as_of_date"])
+        .rename_columns(["pack_id", "cell_id", "truth_pct", "truth_mohm"])
+        .to_pandas()
     )
     return truth
 

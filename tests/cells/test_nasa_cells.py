@@ -38,7 +38,7 @@ def life(request):
     samples = Samples(
         same, begins[np.cumsum(new) - 1] + column["elapsed_s"], column["current_a"], blank, blank,
         column["temperature_c"], column["temperature_c"], blank, column["voltage_v"][:, None],
-        np.full(n, LOW_V),
+        np.full(n, LOW_V), np.full(n, RATED_AH),
     )  # fmt: skip
     params = SessionParams()
     starts, kind = cut(

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from battery_lake.cells.first_step import PULSE_GROWTH_FRAC, VOLTAGE_STD_V, as_pulse
 from battery_lake.cells.session_stats import Samples, SessionStats, summarise
 from battery_lake.cells.sessions import CHARGE, DRIVE, REST, SessionParams, cut
 
@@ -24,6 +25,7 @@ def samples(current_a, cells=2, step_s=10.0, **columns):
         "odometer_km": np.full(n, 1000.0),
         "cell_voltages_v": np.full((n, cells), 3.75),
         "low_v": np.full(n, 3.0),
+        "rated_ah": np.full(n, 50.0),
     }
     known |= {name: np.asarray(values, dtype=np.float64) for name, values in columns.items()}
     return Samples(current_a=np.asarray(current_a, dtype=np.float64), **known)
@@ -154,6 +156,60 @@ def test_minutes_without_current_leave_the_charge_uncertain():
     blind = one(samples([36.0, np.nan, np.nan, 36.0], step_s=100.0), CHARGE)
     assert seen.sampling_ah2[0] == 0.0
     assert blind.sampling_ah2[0] == pytest.approx(1.0)
+
+
+VOLTS = [[3.50, 3.60], [3.50, 3.60], [3.56, np.nan], [3.57, 3.65], [3.57, 3.65]]
+
+
+def test_a_session_tells_of_the_step_from_rest_that_it_begins_with():
+    stats = one(
+        samples(
+            [0.0, 0.1, 30.1, 60.0, 60.0],
+            cell_voltages_v=VOLTS,
+            temperature_mean_c=[18.0, 19.0, np.nan, 20.0, 20.0],
+            soc_pct=[40.0, 41.0, 42.0, 43.0, 43.0],
+        ),
+        CHARGE,
+    )
+    assert (stats.step_a[0], stats.step_s[0]) == (pytest.approx(30.0), 10.0)
+    assert (stats.step_temperature_c[0], stats.step_soc_pct[0]) == (19.0, 42.0)
+    assert stats.step_resistance_mohm[0, 0] == pytest.approx(2.0)
+    noise_mohm, gain_mohm = 1e3 * VOLTAGE_STD_V / 30.0, 0.0035 * 2.0
+    assert stats.step_variance_mohm2[0, 0] == pytest.approx(2 * noise_mohm**2 + gain_mohm**2)
+    assert np.isnan(stats.step_resistance_mohm[0, 1])
+
+
+@pytest.mark.parametrize(
+    ("current", "seconds"),
+    [
+        ([30.0, 60.0, 60.0], [0.0, 10.0, 20.0]),
+        ([0.0, 3.0, 60.0], [0.0, 10.0, 20.0]),
+        ([0.0, 60.0, 60.0], [0.0, 21.0, 30.0]),
+        ([np.nan, 60.0, 60.0], [0.0, 10.0, 20.0]),
+        ([0.0, 0.1, -0.1], [0.0, 10.0, 20.0]),
+        ([np.nan, np.nan, np.nan], [0.0, 10.0, 20.0]),
+    ],
+    ids=["no rest", "a ramp", "samples too far apart", "rest is not known", "rest throughout", "no current"],
+)
+def test_without_a_step_from_rest_nothing_is_told_of_it(current, seconds):
+    stats = one(samples(current, seconds=seconds), CHARGE)
+    for name in (f for f in FIELDS if f.startswith("step_")):
+        assert np.isnan(getattr(stats, name)).all(), name
+
+
+def test_a_step_leads_from_one_session_to_none():
+    current = np.concatenate([np.full(20, 36.0), np.full(20, -36.0)])
+    assert np.isnan(run(samples(current)).step_a).all()
+
+
+@pytest.mark.parametrize("step_s", [1.0, 5.0, 10.0, 20.0])
+def test_a_step_anywhere_between_two_samples_is_carried_to_a_pulse_of_ten_seconds(step_s):
+    ages_s = step_s * (np.arange(100_000) + 0.5) / 100_000
+    seen = np.mean(1.0 + PULSE_GROWTH_FRAC * np.log10(ages_s / 10.0))
+    ohm, variance = as_pulse(np.array([seen]), np.array([1.0]), np.array([step_s]))
+    assert ohm[0] == pytest.approx(1.0, rel=1e-4)
+    assert variance[0] == pytest.approx(1.0 / seen**2, rel=1e-4)
+    assert np.isnan(as_pulse(np.array([seen]), np.array([1.0]), np.array([np.nan]))[0])
 
 
 def test_no_sample_at_all_survives():

@@ -34,7 +34,7 @@ def a_week_of_use(rng, noise_v=0.002):
     blank = np.full(n, np.nan)
     return Samples(
         np.zeros(n, dtype=np.int64), np.arange(n) * STEP_S, current, blank, blank, blank, blank, blank,
-        volts, np.full(n, 3.0),
+        volts, np.full(n, 3.0), np.full(n, RATED_AH),
     )  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def test_a_parked_string_gives_no_observation():
     blips_a = np.where(np.arange(n) % 2000 == 1000, 5.0, 0.0)
     still = Samples(
         parked.pack_index, parked.seconds, blips_a, blank, blank, blank, blank, blank,
-        np.full((n, 4), 3.8), np.full(n, 3.0),
+        np.full((n, 4), 3.8), np.full(n, 3.0), np.full(n, RATED_AH),
     )  # fmt: skip
     capacity, _, _ = observe(still)
     assert np.isnan(capacity).all()
@@ -102,6 +102,6 @@ def test_strings_of_any_length_go_through(cells):
     blank = np.full(n, np.nan)
     block = Samples(
         samples.pack_index, samples.seconds, samples.current_a, blank, blank, blank, blank, blank, volts,
-        np.full(n, 3.0),
+        np.full(n, 3.0), np.full(n, RATED_AH),
     )  # fmt: skip
     assert observe(block)[0].shape[1] == cells

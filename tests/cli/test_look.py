@@ -82,7 +82,7 @@ def test_the_status_of_a_demo_counts_tables_and_pipelines(
     assert told["tables"]["silver.telemetry"] == len(rows(demo_home.path, "silver.telemetry"))
     assert told["tables"]["gold.cell_current"] == demo_home.first.json["cells"]
     assert [row["pipeline"] for row in told["pipelines"]] == [
-        "ingest", "refine", "signal_faults", "sessions", "capacity", "health", "fleet",
+        "ingest", "refine", "signal_faults", "alerts", "sessions", "capacity", "health", "fleet",
     ]  # fmt: skip
 
 
@@ -93,3 +93,15 @@ def test_a_report_is_written_where_it_is_wanted(
     outcome = run("--set", f"home={demo_home.path}", "report", "--out", file, "--json")
     assert outcome.json == {"report": str(file)}
     assert "P00001" in file.read_text(encoding="utf-8")
+
+
+def test_open_alerts_are_listed_the_worst_first(
+    run: Callable[..., Any], demo_home: Any, rows: Callable[..., list[dict[str, Any]]]
+) -> None:
+    told = run("--set", f"home={demo_home.path}", "alerts", "--json").json
+    is_open = [row for row in rows(demo_home.path, "gold.alert") if row["cleared_at"] is None]
+    assert len(told) == len(is_open)
+    worst = ["critical", "warning", "info"]
+    assert [row["severity"] for row in told] == sorted((r["severity"] for r in is_open), key=worst.index)
+    none = run("--set", f"home={demo_home.path}", "alerts", "P99999")
+    assert (none.code, none.out) == (0, "no alert is open\n")

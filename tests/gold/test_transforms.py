@@ -7,6 +7,7 @@ import datetime as dt
 import pytest
 
 from battery_lake.cells.sessions import SessionParams
+from battery_lake.gold.battery_passport import battery_passport
 from battery_lake.gold.capacity_observation import CapacityParams, capacity_observation
 from battery_lake.gold.cell_current import cell_current
 from battery_lake.gold.cell_health import cell_health
@@ -47,6 +48,7 @@ def made_from_nothing(frame):
         "gold.cell_life": cell_life(days, packs),
         "gold.cell_current": cell_current(health, life),
         "gold.pack_health": pack_health(health, life, sessions, packs, PackHealthParams()),
+        "gold.battery_passport": battery_passport(frame("gold.battery_passport", []), sessions, told, packs),
         "gold.vehicle_status": vehicle_status(sessions, told),
         "gold.fleet_daily": fleet_daily(told, sessions, packs),
     }
@@ -66,9 +68,11 @@ def test_cells_are_named_by_module_and_cells_that_a_day_did_not_tell_of_have_no_
     rows = [
         {"pack_id": "P", "as_of_date": DAY, "rated_capacity_ah": 50.0,
          "soh_pct": [91.0, None, 93.0, 94.0, 95.0], "soh_std_pct": [1.0, None, 1.0, 1.0, 1.0],
-         "observations": [3, None, 3, 3, 3]},
+         "observations": [3, None, 3, 3, 3], "resistance_mohm": [None, 1.0, 1.1, None, 1.2],
+         "soh_r_pct": [None] * 5},
         {"pack_id": "Q", "as_of_date": DAY, "rated_capacity_ah": 20.0, "soh_pct": [None] * 11 + [80.0],
-         "soh_std_pct": [None] * 11 + [2.0], "observations": [None] * 11 + [1]},
+         "soh_std_pct": [None] * 11 + [2.0], "observations": [None] * 11 + [1],
+         "resistance_mohm": [None] * 12, "soh_r_pct": [None] * 12},
     ]  # fmt: skip
     names = [field.name for field in spark.createDataFrame([], PACK_DAYS).schema]
     days = spark.createDataFrame([dict.fromkeys(names) | row for row in rows], PACK_DAYS)
@@ -82,6 +86,7 @@ def test_cells_are_named_by_module_and_cells_that_a_day_did_not_tell_of_have_no_
     }
     assert found["P/03/01"].capacity_ah == pytest.approx(47.5)
     assert found["Q/01/12"].capacity_ah == pytest.approx(16.0)
+    assert [found[cell].resistance_mohm for cell in ("P/01/01", "P/02/01", "P/03/01")] == [None, 1.1, 1.2]
 
 
 def test_a_pack_is_told_by_its_weakest_cell_and_the_cell_that_ends_first(frame):

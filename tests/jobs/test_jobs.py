@@ -100,7 +100,7 @@ def test_health_fills_gold(story: Story) -> None:
     after = story.rows_after["health"]
     filled = (
         "session", "capacity_observation", "cell_state", "cell_health", "cell_life", "cell_current",
-        "pack_health", "vehicle_status", "fleet_daily",
+        "pack_health", "battery_passport", "vehicle_status", "fleet_daily",
     )  # fmt: skip
     assert not [name for name in filled if not after.get(f"gold.{name}")]
 

@@ -16,7 +16,7 @@ from battery_lake.pipelines.registry import TO_GOLD, run_job
 from battery_lake.settings import load
 
 SOC, OCV = np.array([0.0, 0.3, 0.7, 1.0]), np.array([3.0, 3.4, 3.9, 4.2])
-RATED_AH, STEP_S, AMPERE, RESISTANCE_OHM = 50.0, 120, 20.0, 0.002
+RATED_AH, STEP_S, LEAD_S, AMPERE, RESISTANCE_OHM = 50.0, 120, 10, 20.0, 0.002
 MORNING = dt.datetime(2026, 3, 2, 6, tzinfo=dt.UTC)
 
 
@@ -30,6 +30,8 @@ class MadePack:
         Capacity of each cell. [Ah]
     soc
         State of charge of each cell at the start. [1]
+    wakes
+        Whether a sample at rest precedes the first one with current by ``LEAD_S``.
     """
 
     pack_id: str
@@ -38,21 +40,29 @@ class MadePack:
     soc: float = 0.9
     at: dt.datetime = MORNING
     model: str = "M1"
+    wakes: bool = False
 
     def __post_init__(self):
         self.cells = np.full(len(self.capacity_ah), self.soc)
         self.current_a, self.sequence, self.odometer_km, self.messages = 0.0, 0, 1000.0, []
 
     def phase(self, state, hours, current_a=0.0):
-        for _ in range(round(hours * 3600 / STEP_S)):
-            self.at += dt.timedelta(seconds=STEP_S)
-            moved_ah = 0.5 * (self.current_a + current_a) * STEP_S / 3600
-            self.cells = self.cells + moved_ah / np.array(self.capacity_ah)
-            self.current_a = current_a
-            self.odometer_km += 1.0 if state == "driving" else 0.0
-            self.sequence += 1
-            self.messages.append(self.message(state))
+        intervals = [STEP_S] * round(hours * 3600 / STEP_S)
+        if self.wakes and current_a and not self.current_a:
+            self.sample("parked", STEP_S - LEAD_S, 0.0)
+            intervals[0] = LEAD_S
+        for seconds in intervals:
+            self.sample(state, seconds, current_a)
         return self
+
+    def sample(self, state, seconds, current_a):
+        self.at += dt.timedelta(seconds=seconds)
+        moved_ah = 0.5 * (self.current_a + current_a) * seconds / 3600
+        self.cells = self.cells + moved_ah / np.array(self.capacity_ah)
+        self.current_a = current_a
+        self.odometer_km += seconds / STEP_S if state == "driving" else 0.0
+        self.sequence += 1
+        self.messages.append(self.message(state))
 
     def message(self, state):
         volts = np.interp(self.cells, SOC, OCV) + RESISTANCE_OHM * self.current_a

@@ -11,22 +11,27 @@ from battery_lake.tables.registry import TABLES
 
 GOLD = (
     "gold.session", "gold.capacity_observation", "gold.cell_state", "gold.cell_health", "gold.cell_life",
-    "gold.cell_current", "gold.pack_health", "gold.fleet_daily", "gold.vehicle_status",
+    "gold.cell_current", "gold.cell_deviation", "gold.alert_state", "gold.alert", "gold.pack_health",
+    "gold.battery_passport", "gold.fleet_daily",
+    "gold.vehicle_status",
 )  # fmt: skip
 CAPACITIES = {"A": (49.0, 47.5, 40.0), "B": (46.0, 45.0), "E": (49.0, 47.5, 40.0)}
 
 
 @pytest.fixture(scope="module")
 def packs(made_pack):
-    """Two packs with a last day that tells nothing of capacity, one without, one that only drives past."""
+    """Two packs with a last day that tells nothing of capacity, one without, one that only drives past.
+
+    One of the two sends a message at rest right before it drives or charges: these steps tell of resistance.
+    """
     a, e = (
-        made_pack(pack_id, vehicle_id, CAPACITIES[pack_id])
+        made_pack(pack_id, vehicle_id, CAPACITIES[pack_id], wakes=wakes)
         .day()
         .day()
         .silence(24)
         .day()
         .phase("driving", 0.2, -20.0)
-        for pack_id, vehicle_id in (("A", "V1"), ("E", "V5"))
+        for pack_id, vehicle_id, wakes in (("A", "V1", False), ("E", "V5", True))
     )
     b = made_pack("B", "V2", CAPACITIES["B"], soc=0.85).day().day()
     c = made_pack("C", "V3", (50.0, 50.0)).phase("driving", 0.3, -20.0)
@@ -116,7 +121,24 @@ def test_the_capacity_of_every_cell_lies_within_its_interval(at_once):
             seen["capacity_ah"], seen["variance_ah2"], CAPACITIES[seen["pack_id"]], strict=True
         ):
             assert abs(found - true) < 1.645 * variance**0.5
-            assert found == pytest.approx(true, rel=0.002)
+            # These cells do not relax: what is taken off for it is all the error there is.
+            assert found == pytest.approx(true, rel=0.01)
+
+
+def test_only_steps_between_near_samples_tell_of_resistance(at_once):
+    """2 mΩ; the pulse adds 9.5 %, moved charge 1.5 %, SOC up to 4 %; 4.5 K take 9 % away."""
+    for row in at_once.rows("gold.cell_health"):
+        if row["pack_id"] == "E":
+            assert row["resistance_mohm"] == pytest.approx(2.0, rel=0.07)
+        else:
+            assert row["resistance_mohm"] is None
+    seen = [row for row in at_once.rows("gold.session") if row["step_a"] is not None]
+    assert {(row["pack_id"], row["kind"], row["step_a"], row["step_s"]) for row in seen} == {
+        ("E", "drive", -20.0, 10.0), ("E", "charge", 20.0, 10.0),
+    }  # fmt: skip
+    assert [state["resistance_observations"] for state in at_once.rows("gold.cell_state")] == [
+        [0, 0, 0], [0, 0], [4, 4, 4]
+    ]  # fmt: skip
 
 
 def test_sessions_are_the_phases_that_were_driven(at_once):
@@ -191,7 +213,7 @@ def test_a_late_message_reopens_only_its_own_session(at_once, packs, landing_lin
 def test_batches_that_run_again_change_no_gold(at_once, tmp_path):
     made = at_once.copy(tmp_path)
     before, versions = {name: made.rows(name) for name in GOLD}, made.versions()
-    for pipeline in ("sessions", "capacity", "health", "fleet"):
+    for pipeline in ("alerts", "sessions", "capacity", "health", "fleet"):
         folder = Path(made.lake.checkpoint(pipeline), "commits")
         newest = max(
             (file for file in folder.iterdir() if file.name.isdigit()), key=lambda file: int(file.name)

@@ -24,6 +24,7 @@ CELL: Final = {
     "cell_id": "P1/1/1", "as_of_date": DAY, "pack_id": "P1", "series_index": 0, "capacity_ah": 50.0,
     "soh_pct": 95.0, "soh_std_pct": 1.0, "efc": 10.0, "method_version": "1",
 }  # fmt: skip
+TREND: Final = {"level_v": [0.0, 0.0], "level_variance": [1.0, 1.0], "rate_variance": [1.0, 1.0]}
 AS_IT_SHOULD_BE: Final[dict[str, dict[str, Any]]] = {
     "bronze.telemetry": {**ORIGIN, "body": b"{}", "device_id": "V1", "enqueued_at": T0, "ingested_at": LATER},
     "silver.telemetry": MESSAGE,
@@ -57,6 +58,15 @@ AS_IT_SHOULD_BE: Final[dict[str, dict[str, Any]]] = {
     "gold.pack_health": {
         "pack_id": "P1", "as_of_date": DAY, "soh_min_pct": 90.0, "soh_median_pct": 95.0, "soh_max_pct": 96.0,
         "rul_days_p05": 1.0, "rul_days_p95": 3.0, "throughput_ah": 10.0, "alerts": [], "method_version": "1",
+    },
+    "gold.cell_deviation": {
+        "pack_id": "P1", "as_of_date": DAY, "deviation_mv": [0.0, None], "deviation_std_mv": [0.5, None],
+        "spread_mv": 1.5, "width_mv": 4.0, "messages": 20, "hot_severity": "warning",
+        "plating_severity": "critical", "plating_excess_ah": 0.0, "frozen_messages": 0, "method_version": "1",
+    },
+    "gold.alert_state": {
+        "pack_id": "P1", "as_of_at": T0, "cell_evidence": {"low": [0.0, 20.0]}, "cell_trend": TREND,
+        "width_trend": TREND, "method_version": "1",
     },
     "gold.alert": {
         "pack_id": "P1", "cell_id": "P1/1/1", "code": "c", "raised_at": T0, "severity": "info",
@@ -137,6 +147,7 @@ BROKEN: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "soc_end_range": {"soc_end_pct": 101.0},
         "odometer_backwards": {"distance_km": -0.1},
         "endless": {"ended_at": FAR},
+        "resistance_not_positive": {"step_resistance_mohm": [1.0, 0.0]},
     },
     "gold.capacity_observation": {
         "key_repeated": SAME,
@@ -163,6 +174,7 @@ BROKEN: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "cells_missing": {"series_index": 99, "pack_id": "P2"},
         "future": {"as_of_date": FAR.date()},
         "soh_incomplete": {"soh_pct": None},
+        "resistance_not_positive": {"resistance_mohm": 0.0},
     },
     "gold.cell_life": {
         "key_repeated": SAME,
@@ -186,6 +198,27 @@ BROKEN: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "cells_out_of_order_high": {"soh_max_pct": 94.0},
         "quantiles_crossed": {"rul_days_p05": 4.0},
         "throughput_negative": {"throughput_ah": -1.0},
+    },
+    "gold.cell_deviation": {
+        "key_repeated": SAME,
+        "no_messages": {"messages": 0, "frozen_messages": None},
+        "deviation_low": {"deviation_mv": [-6000.0, 0.0]},
+        "deviation_high": {"deviation_mv": [6000.0, 0.0]},
+        "std_negative": {"deviation_std_mv": [-0.1, 0.5]},
+        "spread_not_positive": {"spread_mv": 0.0},
+        "width_negative": {"width_mv": -1.0},
+        "severity_unknown": {"hot_severity": "dire"},
+        "plating_severity_unknown": {"plating_severity": "dire"},
+        "excess_negative": {"plating_excess_ah": -0.1},
+        "frozen_beyond_messages": {"frozen_messages": 21},
+    },
+    "gold.alert_state": {
+        "key_repeated": SAME,
+        "evidence_negative": {"cell_evidence": {"low": [-1.0, 0.0]}},
+        "variance_negative": {"cell_trend": TREND | {"level_variance": [-1.0, 1.0]}},
+        "rate_variance_negative": {"cell_trend": TREND | {"rate_variance": [-1.0, 1.0]}},
+        "width_variance_negative": {"width_trend": TREND | {"level_variance": [-1.0]}},
+        "cells_differ": {"cell_evidence": {"low": [0.0]}},
     },
     "gold.alert": {
         "key_repeated": SAME,

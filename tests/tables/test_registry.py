@@ -13,7 +13,8 @@ DESIGNED = {
     "silver.telemetry", "silver.telemetry_part", "silver.quarantine", "silver.signal_fault",
     "reference.packs", "reference.pack_assignment",
     "gold.session", "gold.capacity_observation", "gold.cell_state", "gold.cell_health", "gold.cell_life",
-    "gold.cell_current", "gold.pack_health", "gold.alert", "gold.vehicle_status", "gold.vehicle_position",
+    "gold.cell_current", "gold.pack_health", "gold.alert", "gold.vehicle_status",
+    "gold.cell_deviation", "gold.alert_state", "gold.vehicle_position",
     "gold.fleet_daily", "gold.battery_passport", "gold.data_quality",
     "ops.batch", "ops.data_gap", "ops.delivery_failure",
 }  # fmt: skip

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from battery_lake.cells.coulomb import SECONDS_PER_HOUR, Increments, increments
+from battery_lake.cells.first_step import first_steps
 from battery_lake.cells.sessions import DRIVE, SessionParams
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class Samples:
         One voltage a cell in series. [V], shape ``(samples, cells)``; ``cells`` may be 0
     low_v
         Voltage at which a full discharge of the pack ends. [V], shape ``(samples,)``
+    rated_ah
+        Rated capacity of the pack. [Ah], shape ``(samples,)``
     """
 
     pack_index: Ints
@@ -53,6 +56,7 @@ class Samples:
     odometer_km: Floats
     cell_voltages_v: Floats
     low_v: Floats
+    rated_ah: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,13 @@ class SessionStats:
         shape ``(sessions, cells)``
     low_limit_charge_ah
         For drives: charge taken out up to the first sample in which a cell is at its low limit. [Ah]
+    step_a, step_s
+        Step of the current from rest that the session begins with, time between its two samples. [A, s]
+    step_temperature_c, step_soc_pct
+        Mean temperature and SOC at the step. [°C, %]
+    step_resistance_mohm, step_variance_mohm2
+        Resistance that each cell shows in it, as measured, and its variance. [mΩ, mΩ²],
+        shape ``(sessions, cells)``
     """
 
     first: Ints
@@ -113,6 +124,12 @@ class SessionStats:
     min_cell_voltages_v: Floats
     max_cell_voltages_v: Floats
     low_limit_charge_ah: Floats
+    step_a: Floats
+    step_s: Floats
+    step_temperature_c: Floats
+    step_soc_pct: Floats
+    step_resistance_mohm: Floats
+    step_variance_mohm2: Floats
 
 
 def summarise(samples: Samples, session_start: Bools, kind: Codes, params: SessionParams) -> SessionStats:
@@ -162,7 +179,30 @@ def summarise(samples: Samples, session_start: Bools, kind: Codes, params: Sessi
         min_cell_voltages_v=_reduce(np.fmin, cells, first),
         max_cell_voltages_v=_reduce(np.fmax, cells, first),
         low_limit_charge_ah=_low_limit_charge(samples, moved, kind, first),
+        **_step(samples, session_start, params),
     )
+
+
+def _step(samples: Samples, session_start: Bools, params: SessionParams) -> dict[str, Floats]:
+    """What the step from rest that a session begins with tells."""
+    found = first_steps(
+        samples.seconds, samples.current_a, samples.cell_voltages_v, samples.rated_ah, session_start,
+        params.rest_c_rate,
+    )  # fmt: skip
+    is_step = np.isfinite(found.step_a)
+
+    def at_step(values: Floats) -> Floats:
+        after = values[found.after]
+        return np.where(is_step, np.where(np.isfinite(after), after, values[found.before]), np.nan)
+
+    return {
+        "step_a": found.step_a,
+        "step_s": found.step_s,
+        "step_temperature_c": at_step(samples.temperature_mean_c),
+        "step_soc_pct": at_step(samples.soc_pct),
+        "step_resistance_mohm": 1e3 * found.resistance_ohm,
+        "step_variance_mohm2": 1e6 * found.variance_ohm2,
+    }
 
 
 def _moved(samples: Samples, rate: Floats, params: SessionParams) -> Increments:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from json import loads
 from pathlib import Path
+from re import sub
 from typing import Annotated, Any
 
 import typer
@@ -108,7 +110,9 @@ def tables(
             as_table("", ("pipeline", "reads", "writes"), edges)
     elif name:
         contract = table(name)
-        columns = [(c.name, c.type, "no" if c.nullable else "yes", c.comment) for c in contract.columns]
+        columns = [
+            (c.name, _brief(c.type), "no" if c.nullable else "yes", c.comment) for c in contract.columns
+        ]
         if json:
             as_json(contract)
         else:
@@ -122,6 +126,11 @@ def tables(
             ("table", "columns", "one row is"),
             [(t.name, len(t.columns), t.grain) for t in TABLES.values()],
         )
+
+
+def _brief(type_: str) -> str:
+    """Return a type without the fields of its structs: those are in --json and docs/tables.md."""
+    return sub(r"struct<.*>", "struct<...>", type_).replace("array<struct<...>", "array<struct<...>>")
 
 
 @app.command(epilog="Examples: battery-lake status | battery-lake status --json")
@@ -152,6 +161,43 @@ def status(context: typer.Context, json: AsJson = False) -> None:
     as_table("", ("table", "rows"), rows)
     if pipelines:
         as_table("\npipelines", tuple(pipelines[0]), [tuple(row.values()) for row in pipelines])
+
+
+ALERTS_SHOWN = 1_000
+"""So many alerts are shown at most, the worst first."""
+
+
+@app.command(epilog="Examples: battery-lake alerts | battery-lake alerts P00017 | battery-lake alerts --json")
+def alerts(
+    context: typer.Context,
+    pack: Annotated[str, typer.Argument(help="One pack; else all.")] = "",
+    json: AsJson = False,
+) -> None:
+    """Show the alerts that are open, the worst first."""
+    from pyspark.sql import functions as F
+
+    from battery_lake.cli.show import as_json, as_table
+    from battery_lake.lake.create import exists
+
+    lake = options(context).lake()
+    columns = ("severity", "pack_id", "cell_id", "code", "raised_at", "evidence")
+    rows: list[dict[str, Any]] = []
+    if exists(lake, "gold.alert"):
+        worst = F.array_position(F.lit(["info", "warning", "critical"]), F.col("severity"))
+        is_open = F.col("cleared_at").isNull() & ((F.col("pack_id") == pack) | F.lit(not pack))
+        listed = (
+            lake
+            .read("gold.alert")
+            .where(is_open)
+            .orderBy(worst.desc(), F.desc("raised_at"), "cell_id", "code")
+        )
+        rows = [row.asDict() for row in listed.select(*columns).limit(ALERTS_SHOWN).collect()]
+    if json:
+        as_json([row | {"evidence": loads(row["evidence"])} for row in rows])
+    elif rows:
+        as_table("", columns, [tuple(row.values()) for row in rows])
+    else:
+        typer.echo("no alert is open")
 
 
 @app.command(epilog="Examples: battery-lake report | battery-lake report --out fleet.html")

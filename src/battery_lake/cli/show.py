@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 WIDE = 160
 """Columns of a table that goes into a pipe or a file."""
 
+GAP = 2
+"""Columns between two columns of a table."""
+
+LEAST = 20
+"""A last column is cut no shorter."""
+
 STDERR = Console(stderr=True, highlight=False)
 STDOUT = Console(highlight=False, soft_wrap=True)
 
@@ -62,9 +68,14 @@ def as_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) 
             row[place] is None or isinstance(row[place], int | float) for row in listed
         )
         table.add_column(name, justify="right" if is_number else "left", no_wrap=True)
-    for row in listed:
-        table.add_row(*(escape(_text(value)) for value in row))
     console = STDOUT if sys.stdout.isatty() else Console(width=WIDE, highlight=False)
+    cells = [[_text(value) for value in row] for row in listed]
+    # Too wide a table loses the ends of its last column, not those of names.
+    before = [max(map(len, column)) for column in zip(columns, *cells, strict=True)][:-1]
+    room = max(console.width - sum(before) - GAP * len(before), LEAST)
+    for row_cells in cells:
+        *first, last = row_cells
+        table.add_row(*map(escape, first), escape(last if len(last) <= room else f"{last[: room - 1]}…"))
     if title:
         console.print(title, markup=False)
     console.print(table)

@@ -75,6 +75,16 @@ def matrix(table: pa.Table, name: str, width: int) -> Floats:
     return result
 
 
+def ragged(table: pa.Table, name: str) -> Floats:
+    """Return a list column as (rows, longest); shorter lists end in NaN, null is a row of NaN."""
+    column = table.column(name).combine_chunks()
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False))
+    result = np.full((len(column), int(lengths.max(initial=0))), np.nan)
+    values = pc.fill_null(pc.list_flatten(column).cast(pa.float64()), float("nan"))
+    result[np.arange(result.shape[1])[None, :] < lengths[:, None]] = values.to_numpy(zero_copy_only=False)
+    return result
+
+
 def list_reduced(table: pa.Table, name: str) -> tuple[Floats, Floats]:
     """Return the mean and the maximum of each row's list, NaN where it holds no number."""
     column = table.column(name).combine_chunks()
@@ -120,3 +130,30 @@ def lists(values: Floats, type_: pa.DataType | None = None) -> pa.Array:
         return pa.nulls(rows, pa.list_(inner))
     offsets = np.arange(0, rows * width + 1, width, dtype=np.int32)
     return pa.ListArray.from_arrays(offsets, numbers(values.reshape(-1), inner))
+
+
+def known_lists(values: Floats) -> pa.Array:
+    """Return a matrix as lists, one a row; a row without any number is null."""
+    known = pa.array(np.isfinite(values).any(axis=1))
+    return pc.if_else(known, lists(values), None)
+
+
+def bounds(column: pa.Array) -> Ints:
+    """Return where each row's list begins among all lists' items, and where the last one ends."""
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
+    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
+
+
+def side_by_side(parts: list[Floats], width: int) -> Floats:
+    """Return the k-th rows of all parts in row k, one number or ``width`` a row; NaN where a part has fewer.
+
+    Returns
+    -------
+    Floats
+        Shape ``(rows of the longest, parts x width)``.
+    """
+    rows = max(len(part) for part in parts)
+    result = np.full((rows, len(parts), width), np.nan)
+    for place, part in enumerate(parts):
+        result[: len(part), place] = part if part.ndim > 1 else part[:, None]
+    return result.reshape(rows, len(parts) * width)

@@ -1,4 +1,4 @@
-"""Pack days to gold.cell_health: capacity and SOH of every cell on every day with new evidence."""
+"""Pack days to gold.cell_health: capacity, SOH and resistance of every cell on a day with evidence."""
 
 from __future__ import annotations
 
@@ -51,13 +51,10 @@ def cell_health(days: DataFrame, packs: DataFrame) -> DataFrame:
     packs
         reference.packs.
     """
-    nothing = F.lit(None).cast("double")
     return (
-        cells(days, packs, "soh_pct", "soh_std_pct", "observations")
+        cells(days, packs, "soh_pct", "soh_std_pct", "observations", "resistance_mohm", "soh_r_pct")
         .withColumns({
             "capacity_ah": F.col("soh_pct") * F.col("rated_capacity_ah") / 100,
-            "resistance_mohm": nothing,
-            "soh_r_pct": nothing,
             "method_version": F.lit(METHOD),
         })
         .select(*CELL_HEALTH.column_names)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
+from battery_lake.cells.resistance import ResistanceParams
 from battery_lake.cells.rul import RulParams, remaining_days
 from battery_lake.cells.soh_filter import (
     FilterParams,
@@ -20,7 +21,17 @@ from battery_lake.cells.soh_filter import (
     reported_std,
     step,
 )
-from battery_lake.gold.arrow import floats, lists, matrix, numbers
+from battery_lake.gold.arrow import bounds, floats, lists, matrix, numbers, side_by_side
+from battery_lake.gold.resistance_state import (
+    STATE_DDL,
+    STATE_FIELDS,
+    Resistances,
+    collected_steps,
+    follow,
+    read_steps,
+    relative_pct,
+    stored,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -29,20 +40,21 @@ if TYPE_CHECKING:
 
     from battery_lake.cells.arrays import Bools, Floats, Ints
 
-METHOD: Final = "kalman-2"
+METHOD: Final = "kalman-3"
 STATE_ARRAYS: Final = (
     "soh_pct", "fade_pct_per_day", "soh_variance", "soh_fade_covariance", "fade_variance", "observations",
 )  # fmt: skip
 
 PACK_DAYS: Final = (
-    "pack_id string, as_of_date date, is_last boolean, rated_capacity_ah double, efc double,"
-    " throughput_ah double, efc_per_day double, km_per_day double, soh_pct array<double>,"
+    "pack_id string, as_of_date date, rated_capacity_ah double, efc double, throughput_ah double,"
+    " efc_per_day double, km_per_day double, is_last boolean, soh_pct array<double>,"
     " soh_std_pct array<double>, observations array<int>, rul_days_p05 array<double>,"
     " rul_days_p50 array<double>, rul_days_p95 array<double>, censored array<boolean>,"
+    " resistance_mohm array<double>, soh_r_pct array<double>,"
     " state struct<as_of_at:timestamp,soh_pct:array<double>,fade_pct_per_day:array<double>,"
     "soh_variance:array<double>,soh_fade_covariance:array<double>,fade_variance:array<double>,"
     "observations:array<int>,updated_days:array<double>,first_days:double,throughput_ah:double,"
-    "distance_km:double>"
+    f"distance_km:double,{STATE_DDL}>"
 )
 """One row per pack and day with new evidence; ``state``, on a pack's last day, is as before that day."""
 
@@ -52,13 +64,14 @@ class HealthParams:
     """What the filter and the outlook assume."""
 
     filter: FilterParams = field(default_factory=FilterParams)
+    resistance: ResistanceParams = field(default_factory=ResistanceParams)
     rul: RulParams = field(default_factory=RulParams)
 
 
 def pack_inputs(
     sessions: DataFrame, observations: DataFrame, packs: DataFrame, states: DataFrame
 ) -> DataFrame:
-    """One row per pack: its days in order, with use and capacity observations, and the state to start from.
+    """One row per pack: its days in order, with use, steps and capacities, and the state to start from.
 
     Parameters
     ----------
@@ -70,7 +83,8 @@ def pack_inputs(
         gold.cell_state of the packs that go on from there; the others start anew.
     """
     use = sessions.groupBy("pack_id", F.to_date("started_at").alias("day")).agg(
-        F.sort_array(F.collect_list(F.struct("started_at", "throughput_ah", "distance_km"))).alias("use")
+        F.sort_array(F.collect_list(F.struct("started_at", "throughput_ah", "distance_km"))).alias("use"),
+        collected_steps().alias("steps"),
     )
     evidence = observations.groupBy("pack_id", F.to_date("started_at").alias("day")).agg(
         F.sort_array(F.collect_list(F.struct("started_at", "method", "capacity_ah", "variance_ah2"))).alias(
@@ -81,10 +95,12 @@ def pack_inputs(
         use
         .join(evidence, on=["pack_id", "day"], how="full")
         .groupBy("pack_id")
-        .agg(F.sort_array(F.collect_list(F.struct("day", "use", "evidence"))).alias("days"))
+        .agg(F.sort_array(F.collect_list(F.struct("day", "use", "evidence", "steps"))).alias("days"))
     )
     new_days = F.unix_date("warranty_from").alias("new_days")
-    known = packs.select("pack_id", "cells_in_series", "rated_capacity_ah", "eol_soh_pct", new_days)
+    known = packs.select(
+        "pack_id", "cells_in_series", "rated_capacity_ah", "eol_soh_pct", "new_resistance_mohm", new_days
+    )
     start = states.select("pack_id", F.struct(*(c for c in states.columns if c != "pack_id")).alias("start"))
     return days.join(F.broadcast(known), on="pack_id", how="inner").join(start, on="pack_id", how="left")
 
@@ -107,10 +123,10 @@ def _pack_days(batches: Iterable[pa.RecordBatch], params: HealthParams) -> Itera
 
 def _packs(table: pa.Table, width: int) -> list[_Pack]:
     """Return the packs of a table, all with equally many cells."""
-    entries, bounds = _Entries(table, width), _bounds(table.column("days").combine_chunks())
+    entries, places = _Entries(table, width), bounds(table.column("days").combine_chunks())
     rows = table.drop_columns(["days"]).to_pylist()
     return [
-        _Pack(row, entries, slice(*place)) for row, place in zip(rows, pairwise(bounds.tolist()), strict=True)
+        _Pack(row, entries, slice(*place)) for row, place in zip(rows, pairwise(places.tolist()), strict=True)
     ]
 
 
@@ -126,13 +142,14 @@ class _Entries:
         use, evidence = (pc.struct_field(entries, name) for name in ("use", "evidence"))
         self.throughput_ah: Floats = _sums(use, "throughput_ah")
         self.distance_km: Floats = _sums(use, "distance_km")
-        self.evidence: Ints = _bounds(evidence)
+        self.evidence: Ints = bounds(evidence)
         items = pc.list_flatten(evidence)
         told = pa.table({
             name: pc.struct_field(items, name) for name in ("method", "capacity_ah", "variance_ah2")
         })
         self.capacity_ah: Floats = matrix(told, "capacity_ah", width)
         self.variance_ah2: Floats = matrix(told, "variance_ah2", width)
+        self.steps, self.step_bounds = read_steps(pc.struct_field(entries, "steps"), self.day, width)
         self.is_test: Bools = np.asarray(told.column("method").to_pylist(), dtype=object) == "full_discharge"
 
     def combined(self, place: int) -> tuple[Floats, Floats, Ints]:
@@ -144,17 +161,10 @@ class _Entries:
         return combine_day(np.where(overruled, np.nan, capacity), self.variance_ah2[items])
 
 
-def _bounds(column: pa.Array) -> Ints:
-    """Return where each row's list begins among all lists' items, and where the last one ends."""
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)
-    return np.concatenate([[0], np.cumsum(lengths, dtype=np.int64)])
-
-
 def _sums(use: pa.Array, name: str) -> Floats:
     """Sum of a field over each row's list, added in order; what is missing counts as nothing."""
     values = pc.fill_null(pc.struct_field(pc.list_flatten(use), name), 0.0).to_numpy(zero_copy_only=False)
-    bounds = _bounds(use)
-    row_of = np.repeat(np.arange(len(use)), np.diff(bounds))
+    row_of = np.repeat(np.arange(len(use)), np.diff(bounds(use)))
     return np.asarray(np.bincount(row_of, weights=values, minlength=len(use)), dtype=np.float64)
 
 
@@ -164,14 +174,16 @@ class _Pack:
     def __init__(self, row: dict[str, Any], entries: _Entries, own: slice) -> None:
         self.pack_id: str = row["pack_id"]
         self.rated_ah: float = row["rated_capacity_ah"]
-        self.eol_pct = float("nan") if row["eol_soh_pct"] is None else float(row["eol_soh_pct"])
+        self.eol_pct = _known(row["eol_soh_pct"])
+        self.new_mohm = _known(row["new_resistance_mohm"])
         self.start: dict[str, Any] | None = row["start"]
         day = entries.day[own]
-        self.new_day = float("nan") if row["new_days"] is None else float(row["new_days"])
+        self.new_day = _known(row["new_days"])
         begun = self.start or {"throughput_ah": 0.0, "distance_km": 0.0, "first_days": float(day[0])}
         self.first_day = float(begun["first_days"])
         throughput = _running(begun["throughput_ah"], entries.throughput_ah[own])
         distance = _running(begun["distance_km"], entries.distance_km[own])
+        self.steps = entries.steps.part(slice(*entries.step_bounds[[own.start, own.stop]]))
         places = np.flatnonzero(np.diff(entries.evidence[own.start : own.stop + 1]))
         self.days: Ints = day[places]
         self.throughput_ah: Floats = throughput[places]
@@ -188,32 +200,31 @@ class _Pack:
         self.count: Ints = np.array([n for _, _, n in combined], dtype=np.int64).reshape(-1, width)
 
 
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
 def _filtered(packs: list[_Pack], width: int, params: HealthParams) -> Iterator[pa.RecordBatch]:
     """Step all packs through their k-th day with evidence together."""
     state = _joined([_begin(pack, width, params) for pack in packs])
     rated = np.repeat([pack.rated_ah for pack in packs], width)
     history: list[FilterState] = [state]
-    evidence = (_side_by_side(packs, width, name) for name in _DAILY)
+    evidence = (side_by_side([getattr(pack, name) for pack in packs], width) for name in _DAILY)
     for day, capacity, variance, count in zip(*evidence, strict=True):
         soh, soh_variance = 100.0 * capacity / rated, (100.0 / rated) ** 2 * variance
         state = step(state, day, soh, soh_variance, params.filter, np.nan_to_num(count).astype(np.int64))
         history.append(state)
     whole = _each(lambda name: np.stack([getattr(known, name) for known in history]))
-    for place, pack in enumerate(packs):
+    resistances = follow(
+        [pack.steps for pack in packs], [pack.days for pack in packs], [pack.start for pack in packs], width,
+        params.resistance,
+    )  # fmt: skip
+    for place, (pack, resistance) in enumerate(zip(packs, resistances, strict=True)):
         own = slice(pack.days.size + 1), slice(place * width, (place + 1) * width)
-        yield from _rows(pack, _part(whole, own), width, params).to_batches()
+        yield from _rows(pack, _part(whole, own), resistance, params).to_batches()
 
 
 _DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count")
-
-
-def _side_by_side(packs: list[_Pack], width: int, name: str) -> Floats:
-    """The k-th days of all packs in row k; NaN where a pack has fewer. Shape ``(days, packs x width)``."""
-    days = max(pack.days.size for pack in packs)
-    result = np.full((days, len(packs), width), np.nan)
-    for place, pack in enumerate(packs):
-        result[: pack.days.size, place] = getattr(pack, name).reshape(pack.days.size, -1)
-    return result.reshape(days, -1)
 
 
 def _begin(pack: _Pack, width: int, params: HealthParams) -> FilterState:
@@ -243,31 +254,23 @@ def _each(values: Callable[[str], Any]) -> FilterState:
     return FilterState(**{f.name: values(f.name) for f in fields(FilterState)})
 
 
-def _rows(pack: _Pack, history: FilterState, width: int, params: HealthParams) -> pa.Table:
+def _rows(pack: _Pack, history: FilterState, resistance: Resistances, params: HealthParams) -> pa.Table:
     """The pack's days: health and outlook of every cell that the day told of.
 
     The history holds the state before the first day, then that after each: shape ``(1 + days, width)``.
     """
-    count = pack.days.size
+    count, width = pack.capacity_ah.shape
     known = _each(lambda name: getattr(history, name)[1:].reshape(-1))
     told = np.isfinite(pack.capacity_ah).reshape(-1)
     p05, p50, p95, censored = remaining_days(known, np.full(count * width, pack.eol_pct), params.rul)
-    used_days = np.maximum(pack.days - pack.first_day + 1.0, 1.0)
-    efc = pack.throughput_ah / (2.0 * pack.rated_ah)
     is_last = np.arange(count) == count - 1
 
     def by_cell(values: np.ndarray, kind: pa.DataType | None = None) -> pa.Array:
         return lists(np.where(told, values, np.nan).reshape(count, width), kind)
 
     columns = {
-        "pack_id": pa.array([pack.pack_id] * count, pa.string()),
-        "as_of_date": pa.array(pack.days.astype("datetime64[D]"), pa.date32()),
+        **_use(pack),
         "is_last": pa.array(is_last),
-        "rated_capacity_ah": numbers(np.full(count, pack.rated_ah)),
-        "efc": numbers(efc),
-        "throughput_ah": numbers(pack.throughput_ah),
-        "efc_per_day": numbers(efc / used_days),
-        "km_per_day": numbers(np.where(pack.distance_km > 0.0, pack.distance_km / used_days, np.nan)),
         "soh_pct": by_cell(known.soh_pct),
         "soh_std_pct": by_cell(reported_std(known, params.filter)),
         "observations": by_cell(known.observations.astype(np.float64), pa.int32()),
@@ -275,11 +278,31 @@ def _rows(pack: _Pack, history: FilterState, width: int, params: HealthParams) -
         "rul_days_p50": by_cell(p50),
         "rul_days_p95": by_cell(p95),
         "censored": _bool_lists(censored.reshape(count, width)),
+        "resistance_mohm": by_cell(resistance.mohm.reshape(-1)),
+        "soh_r_pct": by_cell(
+            relative_pct(resistance, pack.new_mohm, pack.first_day - pack.new_day).reshape(-1)
+        ),
         "state": pa.array(
-            [_stored(pack, _part(history, -2)) if last else None for last in is_last], STATE_TYPE
+            [_stored(pack, _part(history, -2), resistance) if last else None for last in is_last], STATE_TYPE
         ),
     }
     return pa.table(columns)
+
+
+def _use(pack: _Pack) -> dict[str, pa.Array]:
+    """What the pack did up to each of its days."""
+    count = pack.days.size
+    used_days = np.maximum(pack.days - pack.first_day + 1.0, 1.0)
+    efc = pack.throughput_ah / (2.0 * pack.rated_ah)
+    return {
+        "pack_id": pa.array([pack.pack_id] * count, pa.string()),
+        "as_of_date": pa.array(pack.days.astype("datetime64[D]"), pa.date32()),
+        "rated_capacity_ah": numbers(np.full(count, pack.rated_ah)),
+        "efc": numbers(efc),
+        "throughput_ah": numbers(pack.throughput_ah),
+        "efc_per_day": numbers(efc / used_days),
+        "km_per_day": numbers(np.where(pack.distance_km > 0.0, pack.distance_km / used_days, np.nan)),
+    }
 
 
 def _bool_lists(values: np.ndarray) -> pa.Array:
@@ -298,10 +321,11 @@ STATE_TYPE: Final = pa.struct([
     ("first_days", pa.float64()),
     ("throughput_ah", pa.float64()),
     ("distance_km", pa.float64()),
+    *STATE_FIELDS,
 ])
 
 
-def _stored(pack: _Pack, state: FilterState) -> dict[str, Any]:
+def _stored(pack: _Pack, state: FilterState, resistance: Resistances) -> dict[str, Any]:
     """The state before the pack's last day: the day may still get more evidence."""
     return {
         "as_of_at": int(pack.days[-1]) * 86_400_000_000,
@@ -310,6 +334,7 @@ def _stored(pack: _Pack, state: FilterState) -> dict[str, Any]:
         "first_days": pack.first_day,
         "throughput_ah": pack.before_last[0],
         "distance_km": pack.before_last[1],
+        **stored(resistance.before_last),
     }
 
 

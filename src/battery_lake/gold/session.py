@@ -11,7 +11,17 @@ from pyspark.sql import functions as F
 from battery_lake.cells.ocv import LIMITS_V
 from battery_lake.cells.session_stats import Samples, SessionStats, summarise
 from battery_lake.cells.sessions import KINDS, SessionParams, cut
-from battery_lake.gold.arrow import codes, floats, list_reduced, lists, matrix, numbers, seconds, whole_packs
+from battery_lake.gold.arrow import (
+    codes,
+    floats,
+    known_lists,
+    list_reduced,
+    lists,
+    matrix,
+    numbers,
+    seconds,
+    whole_packs,
+)
 from battery_lake.tables.gold import SESSION
 
 if TYPE_CHECKING:
@@ -21,13 +31,15 @@ if TYPE_CHECKING:
 
     from battery_lake.cells.arrays import Codes
 
-METHOD: Final = "session-1"
+METHOD: Final = "session-2"
 SCALARS: Final = (
     "duration_s", "charge_ah", "throughput_ah", "energy_wh", "sampling_ah2", "soc_start_pct", "soc_end_pct",
     "temperature_mean_c", "temperature_max_c", "distance_km", "gap_s", "start_current_a", "end_current_a",
-    "current_mean_a", "current_max_a", "low_limit_charge_ah",
+    "current_mean_a", "current_max_a", "low_limit_charge_ah", "step_a", "step_s", "step_temperature_c",
+    "step_soc_pct",
 )  # fmt: skip
 ARRAYS: Final = ("start_cell_voltages_v", "end_cell_voltages_v", "min_cell_voltages_v", "max_cell_voltages_v")
+STEP_ARRAYS: Final = ("step_resistance_mohm", "step_variance_mohm2")
 
 
 def low_limit_v() -> Column:
@@ -86,8 +98,9 @@ def _block(table: pa.Table, width: int, params: SessionParams) -> pa.Table:
         odometer_km=floats(table, "odometer_km"),
         cell_voltages_v=matrix(table, "cell_voltages_v", width),
         low_v=floats(table, "low_v"),
+        rated_ah=floats(table, "rated_capacity_ah"),
     )
-    rest_a = params.rest_c_rate * floats(table, "rated_capacity_ah")
+    rest_a = params.rest_c_rate * samples.rated_ah
     driving = floats(table, "is_driving") == 1.0
     start, kind = cut(samples.seconds, samples.current_a, pack_index, rest_a, driving, params)
     return _rows(
@@ -110,5 +123,6 @@ def _rows(table: pa.Table, pack_ids: list[str], stats: SessionStats, kind: Codes
         "method_version": pa.array([METHOD] * len(pack_ids), pa.string()),
         **{name: numbers(getattr(stats, name)) for name in SCALARS},
         **{name: lists(getattr(stats, name)) for name in ARRAYS},
+        **{name: known_lists(getattr(stats, name)) for name in STEP_ARRAYS},
     }
     return pa.table({column.name: columns[column.name] for column in SESSION.columns})

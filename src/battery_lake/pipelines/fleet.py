@@ -14,6 +14,7 @@ from battery_lake.lake.changes import changes
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
+from battery_lake.pipelines.passport import passports
 from battery_lake.pipelines.stream import run_available
 from battery_lake.tables.registry import table
 
@@ -30,6 +31,7 @@ def fleet_batch(lake: Lake, changed: DataFrame) -> Counts:
     if span.low is None:
         return Counts()
     written = _packs(lake, touched, span.low, span.high)
+    passports(lake, touched)
     _vehicles(lake, touched.select("pack_id").distinct(), span.low)
     _fleet(lake, touched, span.low, span.high + dt.timedelta(days=FRESH_DAYS))
     return Counts(rows_in=written, rows_kept=written)
@@ -121,6 +123,6 @@ def _run(lake: Lake, progress: Progress) -> RunResult:
 FLEET = Pipeline(
     "fleet",
     reads=("gold.cell_health", "gold.cell_life", "gold.session", "reference.packs"),
-    writes=("gold.pack_health", "gold.vehicle_status", "gold.fleet_daily"),
+    writes=("gold.pack_health", "gold.battery_passport", "gold.vehicle_status", "gold.fleet_daily"),
     step=_run,
 )

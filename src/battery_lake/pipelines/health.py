@@ -15,6 +15,7 @@ from battery_lake.gold.cell_current import cell_current
 from battery_lake.gold.cell_health import cell_health
 from battery_lake.gold.cell_life import cell_life
 from battery_lake.gold.cell_state import METHOD, HealthParams, cell_state, pack_days, pack_inputs
+from battery_lake.gold.resistance_state import STEP_COLUMNS
 from battery_lake.lake.changes import changes
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.sql import instant
@@ -37,7 +38,9 @@ def health_batch(lake: Lake, changed: DataFrame) -> Counts:
     plan = kept(lake, "health.plan", _plan(changed, states))
     since = _since(plan)
     goes_on = plan.where("from_at IS NOT NULL").select("pack_id")
-    use = lake.read("gold.session").select("pack_id", "started_at", "throughput_ah", "distance_km")
+    use = lake.read("gold.session").select(
+        "pack_id", "started_at", "throughput_ah", "distance_km", *STEP_COLUMNS
+    )
     inputs = pack_inputs(
         _from_plan(use, plan, since),
         _from_plan(lake.read("gold.capacity_observation").drop("method_version"), plan, since),

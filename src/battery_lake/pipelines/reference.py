@@ -117,6 +117,7 @@ def _pack_faults() -> dict[str, Column]:
         "cells_per_module is below 1": F.expr("cells_per_module < 1"),
         "rated_capacity_ah is not above 0": F.expr("NOT rated_capacity_ah > 0"),
         "eol_soh_pct is not 1 to 100": F.expr("eol_soh_pct NOT BETWEEN 1 AND 100"),
+        "new_resistance_mohm is not above 0": F.expr("NOT new_resistance_mohm > 0"),
         "cell_low_v is not below cell_high_v": F.expr("cell_low_v >= cell_high_v"),
     }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from battery_lake.lake.access import Lake
 from battery_lake.log import configure
+from battery_lake.pipelines.alerts import ALERTS
 from battery_lake.pipelines.capacity import CAPACITY
 from battery_lake.pipelines.fleet import FLEET
 from battery_lake.pipelines.health import HEALTH
@@ -24,14 +25,14 @@ if TYPE_CHECKING:
 
 PIPELINES: Final[dict[str, Pipeline]] = {
     pipeline.name: pipeline
-    for pipeline in (INGEST, REFINE, SIGNAL_FAULTS, SESSIONS, CAPACITY, HEALTH, FLEET, QUALITY)
+    for pipeline in (INGEST, REFINE, SIGNAL_FAULTS, ALERTS, SESSIONS, CAPACITY, HEALTH, FLEET, QUALITY)
 }
 """Pipeline by name, upstream first."""
 
 JOBS: Final[dict[str, tuple[Pipeline, ...]]] = {
     "ingest": (INGEST,),
     "refine": (REFINE, SIGNAL_FAULTS),
-    "health": (SESSIONS, CAPACITY, HEALTH, FLEET),
+    "health": (ALERTS, SESSIONS, CAPACITY, HEALTH, FLEET),
     "quality": (QUALITY,),
 }
 """Job by name: the pipelines that it runs, in order. The files in jobs/ and the commands run these."""

@@ -233,6 +233,7 @@ def references(spec: FleetSpec) -> tuple[list[PackReference], list[Assignment]]:
                 warranty_years=WARRANTY_YEARS,
                 warranty_km=WARRANTY_KM,
                 warranty_soh_pct=WARRANTY_SOH_PCT,
+                new_resistance_mohm=1000.0 * pack.ten_second_ohm(vehicle.rated_ah),
             ),
         )
         assignments.append(Assignment(vehicle.pack_id, vehicle.vehicle_id, _midnight(new)))

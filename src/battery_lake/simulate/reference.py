@@ -32,6 +32,7 @@ class PackReference:
     warranty_years: float | None = None
     warranty_km: float | None = None
     warranty_soh_pct: float | None = None
+    new_resistance_mohm: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

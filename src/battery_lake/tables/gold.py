@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from battery_lake.tables.gold_alerts import DEVIATION, STATE
 from battery_lake.tables.model import Column, Table, key
 
 PACK = key("pack_id", "string", "The pack.")
@@ -18,7 +19,12 @@ HEALTH = (
     Column("soh_pct", "double", "Capacity now over rated capacity. [%]"),
     Column("soh_std_pct", "double", "Standard deviation of soh_pct: the 90 % interval is ±1.645 of it. [%]"),
     Column("resistance_mohm", "double", "10 s DC resistance at 25 °C and 50 % SOC. [mΩ]"),
-    Column("soh_r_pct", "double", "Resistance when new over resistance now. [%]"),
+    Column(
+        "soh_r_pct",
+        "double",
+        "Resistance when new over resistance now; new: reference.packs, else the first steps of a pack that"
+        " was new then, else empty. [%]",
+    ),
     Column("efc", "double", "Equivalent full cycles so far."),
     Column("observations", "int", "Capacity observations that the estimate rests on."),
 )
@@ -67,6 +73,14 @@ SESSION = Table(
         Column("min_cell_voltages_v", "array<double>", "Lowest voltage of each cell in the session. [V]"),
         Column("max_cell_voltages_v", "array<double>", "Highest voltage of each cell in the session. [V]"),
         Column("low_limit_charge_ah", "double", "Charge taken until the first cell met its low limit. [Ah]"),
+        Column("step_a", "double", "Step of the current from rest that the session begins with. [A]"),
+        Column("step_s", "double", "Time between the two samples of that step. [s]"),
+        Column("step_temperature_c", "double", "Mean temperature at that step. [°C]"),
+        Column("step_soc_pct", "double", "The BMS's SOC at that step. [%]"),
+        Column(
+            "step_resistance_mohm", "array<double>", "Resistance of each cell in that step, as measured. [mΩ]"
+        ),
+        Column("step_variance_mohm2", "array<double>", "Variance of each resistance. [mΩ²]"),
         METHOD_VERSION,
     ),
     key=("pack_id", "started_at"),
@@ -115,6 +129,28 @@ CELL_STATE = Table(
         Column("first_days", "double", "Day of the first session, days since 1970-01-01. [d]"),
         Column("throughput_ah", "double", "Charge moved so far. [Ah]"),
         Column("distance_km", "double", "Distance seen so far. [km]"),
+        Column(
+            "resistance_log_ohm",
+            "array<double>",
+            "Logarithm of the filtered resistance in Ω at 50 % SOC and the first step's temperature. [1]",
+        ),
+        Column("resistance_activation_ev", "array<double>", "Filtered activation energy. [eV]"),
+        Column("resistance_log_variance", "array<double>", "Variance of the logarithm. [1]"),
+        Column("resistance_covariance_ev", "array<double>", "Covariance of the two. [eV]"),
+        Column(
+            "resistance_activation_variance_ev2", "array<double>", "Variance of the activation energy. [eV²]"
+        ),
+        Column(
+            "resistance_first_per_ev", "array<double>", "1/kT of the first step less that of 25 °C. [1/eV]"
+        ),
+        Column(
+            "resistance_usual_per_ev", "array<double>", "1/kT of the usual step less that of 25 °C. [1/eV]"
+        ),
+        Column(
+            "resistance_settled_log_ohm", "array<double>", "Mean of the logarithm over the first steps. [1]"
+        ),
+        Column("resistance_observations", "array<int>", "Steps taken so far."),
+        Column("resistance_updated_days", "array<double>", "Day of the last one, days since 1970-01-01. [d]"),
         METHOD_VERSION,
     ),
     key=("pack_id",),
@@ -199,17 +235,34 @@ PACK_HEALTH = Table(
     change_feed=True,
 )
 
+CELL_DEVIATION = Table(
+    name="gold.cell_deviation",
+    grain="How the cells of a pack lay beside each other on a day, and what single messages showed.",
+    columns=(PACK, AS_OF_DATE, *DEVIATION, METHOD_VERSION),
+    key=("pack_id", "as_of_date"),
+    cluster_by=("pack_id", "as_of_date"),
+    change_feed=True,
+)
+
+ALERT_STATE = Table(
+    name="gold.alert_state",
+    grain="What the alert rules know of a pack before the day that is still open.",
+    columns=(PACK, *STATE, METHOD_VERSION),
+    key=("pack_id",),
+    change_feed=True,
+)
+
 ALERT = Table(
     name="gold.alert",
-    grain="An alert.",
+    grain="An alert, from raising to clearing.",
     columns=(
         PACK,
         key("cell_id", "string", "The cell; the pack's id where it concerns the whole pack."),
         key("code", "string", "What is wrong."),
         key("raised_at", "timestamp", "When it was raised. UTC."),
         Column("severity", "string", "info, warning or critical."),
-        Column("evidence", "string", "What was seen, as JSON."),
-        Column("cleared_at", "timestamp", "When it was no longer so. UTC."),
+        Column("evidence", "string", "What was seen on the last day that told, as JSON."),
+        Column("cleared_at", "timestamp", "When it was no longer so; null: it is open. UTC."),
     ),
     key=("pack_id", "cell_id", "code", "raised_at"),
     cluster_by=("pack_id", "raised_at"),
@@ -286,7 +339,13 @@ BATTERY_PASSPORT = Table(
         Column("round_trip_efficiency_pct", "double", "Energy out over energy in. [%]"),
         Column("temperature_range_s", "map<string,double>", "Time in each range of temperature. [s]"),
         Column("soc_range_s", "map<string,double>", "Time in each range of SOC. [s]"),
-        Column("negative_events", "map<string,bigint>", "Count of each kind of negative event."),
+        Column("negative_events", "map<string,bigint>", "Deep discharges; seconds in extreme temperatures."),
+        Column("soh_min_pct", "double", "SOH of the weakest cell, as last known. [%]"),
+        Column("energy_in_wh", "double", "Energy of all sessions that charged, so far. [Wh]"),
+        Column("energy_out_wh", "double", "Energy of all sessions that discharged, so far. [Wh]"),
+        Column("charge_out_ah", "double", "Charge of all sessions that discharged, so far. [Ah]"),
+        Column("first_soc_pct", "double", "The BMS's SOC at the pack's first session. [%]"),
+        Column("sources", "map<string,string>", "Where each value comes from."),
         METHOD_VERSION,
     ),
     key=("pack_id", "as_of_date"),
@@ -315,6 +374,7 @@ DATA_QUALITY = Table(
 )
 
 TABLES = (
-    SESSION, CAPACITY_OBSERVATION, CELL_STATE, CELL_HEALTH, CELL_LIFE, CELL_CURRENT, PACK_HEALTH, ALERT,
-    VEHICLE_STATUS, VEHICLE_POSITION, FLEET_DAILY, BATTERY_PASSPORT, DATA_QUALITY,
+    SESSION, CAPACITY_OBSERVATION, CELL_STATE, CELL_HEALTH, CELL_LIFE, CELL_CURRENT, PACK_HEALTH,
+    CELL_DEVIATION, ALERT_STATE, ALERT, VEHICLE_STATUS, VEHICLE_POSITION, FLEET_DAILY, BATTERY_PASSPORT,
+    DATA_QUALITY,
 )  # fmt: skip

@@ -32,6 +32,11 @@ PACKS = Table(
         Column("warranty_years", "double", "Length of the warranty. [a]"),
         Column("warranty_km", "double", "Distance that the warranty covers. [km]"),
         Column("warranty_soh_pct", "double", "SOH that the warranty promises. [%]"),
+        Column(
+            "new_resistance_mohm",
+            "double",
+            "10 s DC resistance of a new cell at 25 °C and 50 % SOC: 100 % soh_r_pct. [mΩ]",
+        ),
     ),
     key=("pack_id",),
     change_feed=True,

@@ -1,0 +1,181 @@
+"""Rows of gold.cell_deviation as arrays: the k-th days of many packs side by side."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from battery_lake.cells.alerts import NONE, SEVERITIES
+from battery_lake.cells.deviation import DeviationParams
+from battery_lake.gold.arrow import codes, floats, matrix
+from battery_lake.gold.cell_deviation import BAND_V
+
+if TYPE_CHECKING:
+    from battery_lake.cells.arrays import Bools, Codes, Floats, Ints
+
+DAY_US: Final = 86_400_000_000
+_CELLS: Final = ("deviation_mv", "deviation_std_mv", "band_deviation_mv", "band_std_mv")
+_NUMBERS: Final = (
+    "spread_mv", "width_mv", "width_std_mv", "messages", "temperature_max_c", "hot_probe",
+    "hot_temperature_c", "hot_above_others_c", "hot_messages", "plating_excess_ah", "plating_excess_pct",
+    "plating_coldest_c", "plating_current_max_a", "frozen_messages",
+)  # fmt: skip
+_SEVERITIES: Final = ("hot_severity", "plating_severity")
+_INSTANTS: Final = ("hot_first_at", "frozen_first_at")
+
+
+@dataclass(frozen=True, slots=True)
+class FarOff:
+    """What single messages of a day say of each cell; NaN where nothing. Shape ``(packs, cells)``.
+
+    ``is_known`` is false where no voltage was told; ``first_us`` is in microseconds since 1970.
+    """
+
+    deviation_mv: Floats
+    voltage_v: Floats
+    messages: Floats
+    first_us: Ints
+    is_known: Bools
+
+    @property
+    def found(self) -> Bools:
+        """Cells that are far off."""
+        return np.isfinite(self.deviation_mv)
+
+
+@dataclass(frozen=True, slots=True)
+class PackDay:
+    """One day of each of many packs; a pack that has none is NaN everywhere.
+
+    Parameters
+    ----------
+    has_day
+        Packs that have one. Shape ``(packs,)``
+    day
+        Days since 1970, NaN where there is none. [d], shape ``(packs,)``
+    start_us
+        Its first instant, microseconds since 1970. Shape ``(packs,)``
+    cells
+        Column of gold.cell_deviation to values, one a cell. Shape ``(packs, cells)``
+    numbers, severities, instants_us
+        Column to values, one a pack. Shape ``(packs,)``
+    far_off
+        What single messages say of cells.
+    """
+
+    has_day: Bools
+    day: Floats
+    start_us: Ints
+    cells: dict[str, Floats]
+    numbers: dict[str, Floats]
+    severities: dict[str, Codes]
+    instants_us: dict[str, Ints]
+    far_off: FarOff
+
+
+class PackDays:
+    """All days of the packs of a table, each with equally many cells; rows sorted by pack and day."""
+
+    def __init__(self, table: pa.Table, width: int) -> None:
+        self._width = width
+        pack_index, self.pack_ids = codes(table, "pack_id")
+        self.first: Ints = np.flatnonzero(np.diff(pack_index, prepend=-1)).astype(np.int64)
+        self.count: Ints = np.diff([*self.first, pack_index.size]).astype(np.int64)
+        day = table.column("as_of_date").combine_chunks().cast(pa.int32()).to_numpy().astype(np.int64)
+        self.day: Ints = day
+        # One row more, of nothing: for packs that have no such day.
+        self._cells = {name: _with_nothing(matrix(table, name, width)) for name in _CELLS}
+        self._numbers = {name: _with_nothing(floats(table, name)) for name in _NUMBERS}
+        self._severities = {name: _severities(table, name) for name in _SEVERITIES}
+        self._instants = {name: _instants(table, name) for name in _INSTANTS}
+        far_off = table.column("far_off").combine_chunks()
+        self._has_voltages: Bools = np.append(far_off.is_valid().to_numpy(zero_copy_only=False), False)
+        some = pc.fill_null(pc.greater(pc.list_value_length(far_off), 0), False)
+        places = np.flatnonzero(some.to_numpy(zero_copy_only=False))
+        self._far_off: dict[int, list[dict[str, Any]]] = dict(
+            zip(places.tolist(), _microseconds(far_off.filter(some)), strict=True)
+        )
+
+    def at(self, place: int) -> PackDay:
+        """Return every pack's day of that place, from 0.
+
+        Parameters
+        ----------
+        place
+            Which of its days.
+        """
+        has_day = place < self.count
+        rows = np.where(has_day, self.first + place, self.day.size)
+        day = np.append(self.day, 0)[rows]
+        return PackDay(
+            has_day=has_day,
+            day=np.where(has_day, day.astype(np.float64), np.nan),
+            start_us=day * DAY_US,
+            cells={name: values[rows] for name, values in self._cells.items()},
+            numbers={name: values[rows] for name, values in self._numbers.items()},
+            severities={name: values[rows] for name, values in self._severities.items()},
+            instants_us={name: values[rows] for name, values in self._instants.items()},
+            far_off=self._far(rows),
+        )
+
+    def _far(self, rows: Ints) -> FarOff:
+        shape = rows.size, self._width
+        values = {name: np.full(shape, np.nan) for name in ("deviation_mv", "voltage_v", "messages")}
+        first_us = np.zeros(shape, dtype=np.int64)
+        for pack, row in enumerate(rows.tolist()):
+            for cell in self._far_off.get(row, ()):
+                place = pack, cell["series_index"]
+                if place[1] < self._width:
+                    for name, array in values.items():
+                        array[place] = cell[name]
+                    first_us[place] = cell["first_at"]
+        return FarOff(**values, first_us=first_us, is_known=self._has_voltages[rows])
+
+
+def slopes_v(packs: pa.Table) -> Floats:
+    """Slope of each pack's voltage curve in the band of trends; NaN without a curve. [V].
+
+    Parameters
+    ----------
+    packs
+        One row a pack: chemistry, ocv_soc_frac, ocv_v.
+    """
+    return np.array([_slope_v(row) for row in packs.to_pylist()], dtype=np.float64)
+
+
+def _slope_v(pack: dict[str, Any]) -> float:
+    if not pack["ocv_soc_frac"] or not pack["ocv_v"]:
+        return float("nan")
+    soc, ocv = np.array(pack["ocv_soc_frac"]), np.array(pack["ocv_v"])
+    low, high = np.clip(BAND_V.get(pack["chemistry"], DeviationParams().band_v), ocv[0], ocv[-1])
+    soc_low, soc_high = np.interp([low, high], ocv, soc)
+    return float((high - low) / (soc_high - soc_low)) if soc_high > soc_low else float("nan")
+
+
+def _with_nothing(values: Floats) -> Floats:
+    return np.concatenate([values, np.full((1, *values.shape[1:]), np.nan)])
+
+
+def _severities(table: pa.Table, name: str) -> Codes:
+    place = pc.index_in(table.column(name).combine_chunks(), pa.array(SEVERITIES))
+    return np.append(pc.fill_null(place, NONE).to_numpy(zero_copy_only=False), NONE).astype(np.int8)
+
+
+def _instants(table: pa.Table, name: str) -> Ints:
+    """Microseconds since 1970, 0 where there is none."""
+    column = pc.fill_null(table.column(name).combine_chunks().cast(pa.int64()), 0)
+    return np.append(column.to_numpy(zero_copy_only=False), 0).astype(np.int64)
+
+
+def _microseconds(lists: pa.Array) -> list[list[dict[str, Any]]]:
+    """Lists of structs as Python sees them, their instant as a number."""
+    items = lists.flatten()
+    fields = {field.name: items.field(field.name) for field in items.type}
+    fields["first_at"] = fields["first_at"].cast(pa.int64())
+    flat = pa.table(fields).to_pylist()
+    ends = np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False))
+    return [flat[end - size : end] for end, size in zip(ends, np.diff(ends, prepend=0), strict=True)]

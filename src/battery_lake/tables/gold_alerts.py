@@ -1,0 +1,64 @@
+"""Columns of what alerts come from: how cells lay on a day, and what the rules remember of a pack."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from battery_lake.tables.model import Column
+
+DEVIATION: Final = (
+    Column("deviation_mv", "array<double>", "Each cell against its neighbours, at rest. [mV]"),
+    Column("deviation_std_mv", "array<double>", "Its standard deviation by measurement. [mV]"),
+    Column("band_deviation_mv", "array<double>", "The same in the voltage band of trends. [mV]"),
+    Column("band_std_mv", "array<double>", "Its standard deviation by measurement. [mV]"),
+    Column("spread_mv", "double", "Standard deviation between healthy neighbours of the pack. [mV]"),
+    Column("width_mv", "double", "Width of the pack in that band, outermost cells left out. [mV]"),
+    Column("width_std_mv", "double", "Its standard deviation by measurement. [mV]"),
+    Column("messages", "int", "Messages of the day.", nullable=False),
+    Column("quiet_messages", "int", "Those at rest with voltages: they told of deviation."),
+    Column(
+        "far_off",
+        "array<struct<series_index:int,deviation_mv:double,voltage_v:double,messages:int,"
+        "first_at:timestamp>>",
+        "Cells that single messages show far off, each at its worst; null: no voltages.",
+    ),
+    Column("temperature_max_c", "double", "Highest reading of any probe; null: none. [°C]"),
+    Column("hot_severity", "string", "warning or critical where a probe was too hot, or stood out."),
+    Column("hot_probe", "int", "The worst such probe, from 0."),
+    Column("hot_temperature_c", "double", "Its reading. [°C]"),
+    Column("hot_above_others_c", "double", "How far above the others it was. [K]"),
+    Column("hot_messages", "int", "Messages that showed it."),
+    Column("hot_first_at", "timestamp", "The first of them. UTC."),
+    Column("plating_severity", "string", "warning or critical where it was charged too fast for the cold."),
+    Column("plating_excess_ah", "double", "Charge beyond the limit; null: not known. [Ah]"),
+    Column("plating_excess_pct", "double", "The same over rated capacity. [%]"),
+    Column("plating_coldest_c", "double", "Coldest probe while beyond the limit. [°C]"),
+    Column("plating_current_max_a", "double", "Highest current while beyond the limit. [A]"),
+    Column("frozen_messages", "int", "Messages whose signals stood still while the current moved."),
+    Column("frozen_first_at", "timestamp", "The first of them. UTC."),
+)
+"""What a day shows of a pack: its cells beside each other, and what single messages say."""
+
+TREND: Final = (
+    "struct<level_v:array<double>,rate_v_per_day:array<double>,level_variance:array<double>,"
+    "covariance:array<double>,rate_variance:array<double>,first_v:array<double>,first_days:array<double>,"
+    "updated_days:array<double>,days:array<int>>"
+)
+"""A trend: one array entry a cell; fields as in :class:`battery_lake.cells.odd_cells.Trend`."""
+
+STATE: Final = (
+    Column("as_of_at", "timestamp", "The state holds everything before this instant. UTC.", nullable=False),
+    Column(
+        "cell_evidence",
+        "struct<low:array<double>,named:array<boolean>,z:array<double>,days:array<int>>",
+        "Sequential test of each cell.",
+    ),
+    Column("cell_trend", TREND, "Level and rate of each cell's deviation, and their covariance."),
+    Column("width_trend", TREND, "The same of the width of the pack: one entry."),
+    Column(
+        "open_alerts",
+        "array<struct<series_index:int,code:string,raised_at:timestamp,severity:string,evidence:string>>",
+        "Alerts that are open; without a cell: of the whole pack.",
+    ),
+)
+"""What the rules know of a pack."""
