@@ -19,6 +19,7 @@ from battery_lake.simulate.fleet import (
     simulate,
     simulate_vehicle,
 )
+from battery_lake.simulate.pack import hysteresis_share
 
 SPEC = FleetSpec(vehicles=8, days=120, cells_in_series=24)
 
@@ -118,9 +119,11 @@ def test_a_long_rest_shows_the_curve_at_the_true_soc():
     rested = (line.current_a == 0.0) & (before > 4.0 * 3600.0)
     day = (line.at_s[rested] // 86400).astype(int)
     soc = 1.0 - (line.depth_ah[rested, None] + aged.missing_ah[day]) / aged.capacity_ah[day]
-    ocv = aged_ocv(draw_vehicle(SPEC, 2).design)(soc, aged.lithium_loss_frac[day])
+    vehicle = draw_vehicle(SPEC, 2)
+    ocv = aged_ocv(vehicle.design)(soc, aged.lithium_loss_frac[day])
+    lag_v = vehicle.design.hysteresis_v * hysteresis_share(line, vehicle.rated_ah)[rested, None]
     assert rested.sum() > 50
-    assert trace.cell_voltages_v[rested] == pytest.approx(ocv, abs=1e-3)
+    assert trace.cell_voltages_v[rested] == pytest.approx(ocv + lag_v, abs=1e-3)
 
 
 def test_the_pack_soc_stays_between_empty_and_full():
