@@ -20,6 +20,7 @@ UNITS: Final[dict[str, str]] = {
     "_years": "a",
     "_km": "km",
     "_mohm": "mΩ",
+    "_mohm2": "mΩ²",
     "_efc": "equivalent full cycles",
 }
 """Suffix of a column name to the unit it stands for."""

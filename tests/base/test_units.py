@@ -9,11 +9,15 @@ from battery_lake.units import QUANTILES, UNITS, unit_of
 NUMERIC = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 
 # Numbers without a unit: counts, places and counters; degrees have their own well-known names, and the
-# variances of the filter are named for what they vary (their comments hold the unit).
+# states of the filters are named for what they hold (their comments hold the unit).
 UNITLESS = {
     "alerts", "attempts", "batch_id", "broken", "cell_number", "cells_in_parallel", "cells_in_series",
     "checked", "fade_pct_per_day", "fade_variance", "failed", "from_sequence_number", "from_version",
-    "gaps", "latitude", "longitude", "message_index", "negative_events", "observations",
+    "frozen_messages", "gaps", "hot_messages", "hot_probe", "latitude", "longitude", "message_index",
+    "messages", "negative_events", "observations", "quiet_messages", "resistance_activation_ev",
+    "resistance_activation_variance_ev2", "resistance_covariance_ev", "resistance_first_per_ev",
+    "resistance_log_ohm", "resistance_log_variance", "resistance_observations",
+    "resistance_settled_log_ohm", "resistance_usual_per_ev",
     "rows_duplicate", "rows_in", "rows_kept", "rows_refused", "samples", "seconds", "sequence",
     "sequence_number", "series_index", "soh_fade_covariance", "soh_variance", "to_sequence_number",
     "to_version", "tries", "vehicles",

@@ -26,7 +26,7 @@ DEVIATION: Final = (
     Column("hot_severity", "string", "warning or critical where a probe was too hot, or stood out."),
     Column("hot_probe", "int", "The worst such probe, from 0."),
     Column("hot_temperature_c", "double", "Its reading. [°C]"),
-    Column("hot_above_others_c", "double", "How far above the others it was. [K]"),
+    Column("hot_above_others_c", "double", "How far above the others it was. [°C]"),
     Column("hot_messages", "int", "Messages that showed it."),
     Column("hot_first_at", "timestamp", "The first of them. UTC."),
     Column("plating_severity", "string", "warning or critical where it was charged too fast for the cold."),
