@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import asdict, dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -48,6 +49,25 @@ def training_cells(cell_id: str, train: Iterable[str]) -> list[str]:
         Cells of the training folder.
     """
     return [other for other in train if other != cell_id]
+
+
+def means(name: str, figures: Sequence[Figure]) -> list[Figure]:
+    """Return the mean of every metric over cells, and of its baseline where it has one.
+
+    Parameters
+    ----------
+    name
+        Set of the means.
+    figures
+        The cells' own, all of one task.
+    """
+    found = []
+    for metric in dict.fromkeys(figure.metric for figure in figures):
+        own = [figure for figure in figures if figure.metric == metric]
+        bases = [figure.baseline for figure in own if figure.baseline is not None]
+        value = fmean(figure.value for figure in own)
+        found.append(Figure(own[0].task, name, metric, value, fmean(bases) if bases else None))
+    return found
 
 
 def show(title: str, figures: Sequence[Figure]) -> None:

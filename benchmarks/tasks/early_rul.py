@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow.parquet as pq
-from support.figures import Figure, training_cells
+from support.figures import Figure, means, training_cells
 
 from battery_lake.cells.fade_curves import end_of_life
 from battery_lake.cells.fleet_life import early_slope, life_of_young
@@ -46,7 +46,7 @@ def figures(data: Path, train: Path) -> list[Figure]:
             others = [known[other] for other in training_cells(cell_id, known)]
             if np.isfinite(life):
                 own += _figures(f"{name} {cell_id}", float(FIRST[name]), life, slope, others)
-        found += own + _means(name, own)
+        found += own + means(name, own)
     return found
 
 
@@ -66,17 +66,6 @@ def _figures(
         Figure(TASK, name, "coverage90", inside),
         Figure(TASK, name, "width90_over_life", float(quantiles[-1] - quantiles[0]) / life),
     ]
-
-
-def _means(name: str, own: list[Figure]) -> list[Figure]:
-    """Means over the cells of a data set."""
-    found = []
-    for metric in dict.fromkeys(figure.metric for figure in own):
-        rows = [figure for figure in own if figure.metric == metric]
-        base = [figure.baseline for figure in rows if figure.baseline is not None]
-        value = float(np.mean([figure.value for figure in rows]))
-        found.append(Figure(TASK, name, metric, value, float(np.mean(base)) if base else None))
-    return found
 
 
 def _summary(name: str, life: Life) -> tuple[float, float]:

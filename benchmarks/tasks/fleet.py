@@ -10,7 +10,7 @@ import pyarrow.dataset as ds
 from support.figures import Figure
 from support.spark import settings_at, temporary_spark
 
-from battery_lake.cells.metrics import coverage90, rmse
+from battery_lake.cells.metrics import Z90, coverage90, rmse
 from battery_lake.cli.fleet_files import write_fleet
 from battery_lake.lake.access import Lake
 from battery_lake.pipelines.reference import load_reference
@@ -89,7 +89,7 @@ def _of_chemistry(packs: list[tuple[str, pd.DataFrame]], simple: dict[str, float
         Figure(NUMBER, name, "rmse_pp", rmse(estimate, true), rmse(whole(ratio), true)),
         Figure(NUMBER, name, "rmse_pp_true_median", rmse(estimate, true), rmse(whole(median), true)),
         Figure(NUMBER, name, "coverage90", coverage90(estimate, whole(std), true)),
-        Figure(NUMBER, name, "half_width_pp", float(1.645 * np.nanmean(whole(std)))),
+        Figure(NUMBER, name, "half_width_pp", float(Z90 * np.nanmean(whole(std)))),
         Figure(NUMBER, name, "deviation_correlation", _mean(list(map(_correlation, soh, truth)))),
         Figure(NUMBER, name, "top3_weakest", _mean(list(map(_is_named, soh, truth))), NAMED / len(truth[0])),
         Figure(NUMBER, name, "cells_told", _mean(told)),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow.parquet as pq
-from support.figures import Figure, training_cells
+from support.figures import Figure, means, training_cells
 
 from battery_lake.cells.coulomb import increments
 from battery_lake.cells.lfp_window import Learning, LfpEstimate, fit, predict, read_windows, whole_charges
@@ -74,7 +74,8 @@ def figures(data: Path, train: Path) -> list[Figure]:
     for name, same in (("same conditions", True), ("other conditions", False)):
         members = [cell_id for cell_id, one in judged.items() if one.same is same]
         if members:
-            found += _mean(f"lfp_essl1 mean, {name}", found, [f"lfp_essl1 {cell_id}" for cell_id in members])
+            sets = {f"lfp_essl1 {cell_id}" for cell_id in members}
+            found += means(f"lfp_essl1 mean, {name}", [figure for figure in found if figure.set in sets])
     return found
 
 
@@ -173,21 +174,3 @@ def _of_cell(name: str, one: Judged) -> list[Figure]:
         ("law_only_rmse_pp", rmse(one.law, one.truth), None),
     ]
     return [Figure(NUMBER, name, metric, value, baseline) for metric, value, baseline in values]
-
-
-def _mean(name: str, found: list[Figure], sets: list[str]) -> list[Figure]:
-    """Mean of each metric over cells."""
-    out = []
-    for metric in dict.fromkeys(figure.metric for figure in found):
-        mine = [figure for figure in found if figure.metric == metric and figure.set in sets]
-        baselines = [figure.baseline for figure in mine if figure.baseline is not None]
-        out.append(
-            Figure(
-                NUMBER,
-                name,
-                metric,
-                float(np.mean([figure.value for figure in mine])),
-                float(np.mean(baselines)) if baselines else None,
-            )
-        )
-    return out

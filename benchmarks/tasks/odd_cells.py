@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from support.figures import Figure
 
 from battery_lake.cells.alerts import cell_far_off, self_discharge, weak_cell
-from battery_lake.cells.deviation import MAD_TO_STD, day_deviation
-from battery_lake.cells.metrics import Z90
+from battery_lake.cells.deviation import day_deviation
+from battery_lake.cells.metrics import MAD_TO_STD, Z90
 from battery_lake.cells.odd_cells import (
     day_variance,
     evidence_step,
@@ -29,6 +29,7 @@ from battery_lake.cells.odd_cells import (
     z_score,
 )
 from battery_lake.cells.safety_alerts import over_temperature
+from battery_lake.gold.arrow import ragged
 from battery_lake.silver.facts import DEFAULT, Limits
 
 if TYPE_CHECKING:
@@ -208,26 +209,16 @@ def _read(file: Path) -> Car:
     day = table.column("measured_at").cast(pa.timestamp("ms")).to_numpy().astype("datetime64[D]")
     limits = Limits()
     voltage = _within(
-        _matrix(table, "cell_voltages_v"),
+        ragged(table, "cell_voltages_v"),
         limits.cell_voltage_min_v[DEFAULT],
         limits.cell_voltage_max_v[DEFAULT],
     )
     temperature = _within(
-        _matrix(table, "temperatures_c"), limits.temperature_min_c[DEFAULT], limits.temperature_max_c[DEFAULT]
+        ragged(table, "temperatures_c"), limits.temperature_min_c[DEFAULT], limits.temperature_max_c[DEFAULT]
     )
     current = pc.cast(table.column("current_a"), pa.float64()).to_numpy()
     name = re.sub(r"\W.*", "", file.stem)
     return Car(name, day.astype(np.int64), current, voltage, temperature)
-
-
-def _matrix(table: pa.Table, name: str) -> Floats:
-    """Lists as rows; shorter ones end in NaN."""
-    lists = table.column(name).combine_chunks()
-    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False).astype(np.int64)
-    result = np.full((lengths.size, int(lengths.max(initial=0))), np.nan)
-    items = pc.cast(pc.list_flatten(lists), pa.float64()).to_numpy(zero_copy_only=False)
-    result[np.arange(result.shape[1])[None, :] < lengths[:, None]] = items
-    return result
 
 
 def _within(values: Floats, low: float, high: float) -> Floats:

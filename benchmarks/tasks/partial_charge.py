@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow.parquet as pq
-from support.figures import Figure, training_cells
+from support.figures import Figure, means, training_cells
 
 from battery_lake.cells.charge_window import ChargeWindow, WindowParams, charge_window
 from battery_lake.cells.coulomb import SECONDS_PER_HOUR
@@ -97,12 +97,12 @@ def figures(data: Path, train: Path) -> list[Figure]:
         judged = _family(data / family)
         learnt = judged if train == data else _family(train / family)
         rows = {cell_id: _judge(cell_id, life, learnt) for cell_id, life in judged.items()}
-        for cell_id, row in rows.items():
-            found += [Figure(1, f"{family} {cell_id}", name, *pair) for name, pair in row.items()]
-        for name in next(iter(rows.values()), {}):
-            values, baselines = zip(*(row[name] for row in rows.values()), strict=True)
-            baseline = None if baselines[0] is None else float(np.mean(baselines))
-            found.append(Figure(1, family, name, float(np.mean(values)), baseline))
+        own = [
+            Figure(1, f"{family} {cell_id}", name, *pair)
+            for cell_id, row in rows.items()
+            for name, pair in row.items()
+        ]
+        found += own + means(family, own)
     return found
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from battery_lake.cells.deviation import DeviationParams, far_off
+from battery_lake.cells.metrics import Z90
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,7 +171,7 @@ def weak_cell(
     level = np.where(trend.days > 0, trend.level_v, deviation_v)
     falls = told & (rate <= -params.trend_std * std)
     ahead = level + params.ahead_days * np.where(falls, rate, 0.0)
-    steady = told & (rate - 1.645 * std >= -params.steady_v_per_day)
+    steady = told & (rate - Z90 * std >= -params.steady_v_per_day)
     severity = np.where(ahead <= -params.deep_v, CRITICAL, np.where(steady, INFO, WARNING))
     return Finding(
         "weak_cell",

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from battery_lake.cells.metrics import MAD_TO_STD
+
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Floats, Ints
 
@@ -157,7 +159,7 @@ def _step(days: Floats, values: Floats, std: Floats, old: Ints, new: Ints) -> tu
     for _ in range(3):  # an outlier before must not make the line
         line, *_ = np.linalg.lstsq(design * weight[:, None], values[old] * weight, rcond=None)
         rest = values[old] - design @ line
-        scale = max(1.4826 * float(np.median(np.abs(rest))), 0.3 * float(np.median(std[old])), 1e-12)
+        scale = max(MAD_TO_STD * float(np.median(np.abs(rest))), 0.3 * float(np.median(std[old])), 1e-12)
         weight = np.sqrt(np.minimum(1.0, 2.0 * scale / np.maximum(np.abs(rest), 1e-12)))
     at = np.array([1.0, days[new].mean() - centre])
     shift = float(np.median(values[new]) - at @ line)

@@ -8,15 +8,14 @@ cell at the edge of a module differs from one side only, and a cell in a high mo
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from battery_lake.cells.metrics import MAD_TO_STD
+
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Bools, Floats
-
-MAD_TO_STD: Final = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation."""
 
 
 @dataclass(frozen=True, slots=True)

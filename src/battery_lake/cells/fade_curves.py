@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from battery_lake.cells.metrics import MAD_TO_STD
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -32,7 +34,6 @@ POWER_END_FRAC: Final = 0.7
 POWER_SPAN_EFC: Final = 1000.0
 POWER_NOISE_FRAC: Final = 0.001
 TENTHOUSANDTHS: Final = 10_000
-MAD_TO_STD: Final = 1.4826
 _TO_END: Final[Floats] = np.linspace(0.0, 1.0, 501)
 
 

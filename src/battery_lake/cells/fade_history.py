@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from battery_lake.cells.metrics import MAD_TO_STD
+
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Bools, Floats
 
@@ -22,7 +24,7 @@ MIN_POINTS: Final = 4
 MIN_NOISE_FRAC: Final = 3e-4
 MIN_MARGIN_FRAC: Final = 0.002
 MIN_SLOPE_OVER_MARGIN: Final = 0.05
-MAD_TO_STD_OF_STEPS: Final = 1.4826 / 2.0**0.5
+MAD_TO_STD_OF_STEPS: Final = MAD_TO_STD / 2.0**0.5
 
 FEATURES: Final = 13
 """Columns of :func:`features`."""

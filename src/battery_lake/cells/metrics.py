@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 Z90: Final = 1.645
 """Half the width of the reported 90 % interval in standard deviations."""
 
+MAD_TO_STD: Final = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+
 
 def mae(estimate: Floats, truth: Floats) -> float:
     """Mean absolute error over the pairs in which both are known; NaN where there is none.

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from battery_lake.cells.metrics import MAD_TO_STD
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -322,9 +324,8 @@ def _joined(part: Floats, groups: int) -> Floats:
 def _terms(joined: Floats) -> Floats:
     """Constant, charges and all their products."""
     first, second = np.triu_indices(joined.shape[1])
-    return np.concatenate(
-        [np.ones((joined.shape[0], 1)), joined, joined[:, first] * joined[:, second]], axis=1
-    )
+    products = joined[:, first] * joined[:, second]
+    return np.concatenate([np.ones((joined.shape[0], 1)), joined, products], axis=1)
 
 
 def _regression(terms: Floats, target: Floats, weight: Floats, penalty: float) -> Floats:
@@ -348,9 +349,8 @@ def _process(model: WindowModel, joined: Floats) -> tuple[Floats, Floats]:
     right = np.column_stack([_kernel(model.points, joined, model.params.length), model.targets - level])
     white = np.linalg.solve(root, right)
     known = white[:, :-1]
-    mean = level + known.T @ white[:, -1]
-    own = 2.0 + (joined**2).mean(axis=1)
-    return mean, spread**2 * np.maximum(own - (known**2).sum(axis=0), 0.0)
+    left = 2.0 + (joined**2).mean(axis=1) - (known**2).sum(axis=0)
+    return level + known.T @ white[:, -1], spread**2 * np.maximum(left, 0.0)
 
 
 def _kernel(one: Floats, other: Floats, length: float) -> Floats:
@@ -384,7 +384,7 @@ def _with_rest(model: WindowModel, error: Floats) -> WindowModel:
     """Correct charges after long rests by their median error, shrunk as if three more had shown none."""
     middle = float(np.median(error))
     offset = middle * error.size / (error.size + MIN_CHARGES)
-    spread = 1.4826 * float(np.median(np.abs(error - middle)))
+    spread = MAD_TO_STD * float(np.median(np.abs(error - middle)))
     return replace(model, rest_frac=offset, rest_std_frac=float(np.hypot(spread, middle - offset)))
 
 

@@ -176,6 +176,7 @@ def alerts(
     """Show the alerts that are open, the worst first."""
     from pyspark.sql import functions as F
 
+    from battery_lake.cells.alerts import SEVERITIES
     from battery_lake.cli.show import as_json, as_table
     from battery_lake.lake.create import exists
 
@@ -183,7 +184,7 @@ def alerts(
     columns = ("severity", "pack_id", "cell_id", "code", "raised_at", "evidence")
     rows: list[dict[str, Any]] = []
     if exists(lake, "gold.alert"):
-        worst = F.array_position(F.lit(["info", "warning", "critical"]), F.col("severity"))
+        worst = F.array_position(F.lit(list(SEVERITIES)), F.col("severity"))
         is_open = F.col("cleared_at").isNull() & ((F.col("pack_id") == pack) | F.lit(not pack))
         listed = (
             lake

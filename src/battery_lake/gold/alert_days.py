@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from battery_lake.cells.alerts import NONE, SEVERITIES
 from battery_lake.cells.deviation import DeviationParams
-from battery_lake.gold.arrow import codes, floats, matrix
+from battery_lake.gold.arrow import codes, days, floats, matrix
 from battery_lake.gold.cell_deviation import BAND_V
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ class PackDays:
         pack_index, self.pack_ids = codes(table, "pack_id")
         self.first: Ints = np.flatnonzero(np.diff(pack_index, prepend=-1)).astype(np.int64)
         self.count: Ints = np.diff([*self.first, pack_index.size]).astype(np.int64)
-        day = table.column("as_of_date").combine_chunks().cast(pa.int32()).to_numpy().astype(np.int64)
-        self.day: Ints = day
+        self.day: Ints = days(table, "as_of_date")
         # One row more, of nothing: for packs that have no such day.
         self._cells = {name: _with_nothing(matrix(table, name, width)) for name in _CELLS}
         self._numbers = {name: _with_nothing(floats(table, name)) for name in _NUMBERS}

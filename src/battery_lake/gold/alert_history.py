@@ -148,7 +148,8 @@ def _as_lists(
         rows[pack].append(alert)
     names = [name for name, _ in fields]
     listed = [
-        [{name: alert.as_dict()[name] for name in names} for alert in sorted(own, key=_place)] for own in rows
+        [{name: row[name] for name in names} for row in map(PackAlert.as_dict, sorted(own, key=_place))]
+        for own in rows
     ]
     return pa.array(listed, pa.list_(pa.struct(list(fields))))
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from battery_lake.gold.alert_days import PackDays, slopes_v
 from battery_lake.gold.alert_history import History
 from battery_lake.gold.alert_rules import Known, nothing_known, rules, step
-from battery_lake.gold.arrow import floats, lists, matrix, whole_packs
+from battery_lake.gold.arrow import by_width, floats, lists, matrix
 from battery_lake.tables.gold import ALERT_STATE
 
 if TYPE_CHECKING:
@@ -95,10 +95,8 @@ def alert_state(alerts: DataFrame) -> DataFrame:
 
 
 def _pack_alerts(batches: Iterable[pa.RecordBatch], params: AlertParams) -> Iterator[pa.RecordBatch]:
-    for packs in whole_packs(batches):
-        width = floats(packs, "cells_in_series")
-        for cells in np.unique(width):
-            yield from _block(packs.filter(pa.array(width == cells)), int(cells), params).to_batches()
+    for packs, width in by_width(batches):
+        yield from _block(packs, width, params).to_batches()
 
 
 def _block(table: pa.Table, width: int, params: AlertParams) -> pa.Table:

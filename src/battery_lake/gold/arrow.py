@@ -45,6 +45,19 @@ def whole_packs(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
         yield pa.Table.from_batches(waiting)
 
 
+def by_width(batches: Iterable[pa.RecordBatch]) -> Iterator[tuple[pa.Table, int]]:
+    """Join batches to tables of whole packs that have equally many cells; with how many."""
+    for packs in whole_packs(batches):
+        width = floats(packs, "cells_in_series")
+        for cells in np.unique(width):
+            yield packs.filter(pa.array(width == cells)), int(cells)
+
+
+def days(table: pa.Table, name: str) -> Ints:
+    """Return a date column, without null, as days since 1970. [d]."""
+    return np.asarray(table.column(name).combine_chunks().cast(pa.int32()).to_numpy(), dtype=np.int64)
+
+
 def floats(table: pa.Table, name: str) -> Floats:
     """Return a column as float64, null as NaN."""
     column = table.column(name).combine_chunks()

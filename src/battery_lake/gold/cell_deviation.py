@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 from battery_lake.cells.alerts import SEVERITIES, cell_far_off
 from battery_lake.cells.deviation import DeviationParams, day_deviation
 from battery_lake.cells.safety_alerts import over_temperature, plating_risk
-from battery_lake.gold.arrow import codes, floats, lists, matrix, numbers, ragged, whole_packs
+from battery_lake.gold.arrow import by_width, codes, days, floats, lists, matrix, numbers, ragged
 from battery_lake.tables.gold import CELL_DEVIATION
 
 if TYPE_CHECKING:
@@ -146,16 +146,14 @@ def _frozen(faults: DataFrame) -> DataFrame:
 
 
 def _days(batches: Iterable[pa.RecordBatch], params: CellDeviationParams) -> Iterator[pa.RecordBatch]:
-    for packs in whole_packs(batches):
-        width = floats(packs, "cells_in_series")
-        for cells in np.unique(width):
-            yield from _block(packs.filter(pa.array(width == cells)), int(cells), params).to_batches()
+    for packs, width in by_width(batches):
+        yield from _block(packs, width, params).to_batches()
 
 
 def _block(table: pa.Table, width: int, params: CellDeviationParams) -> pa.Table:
     """Days of packs with equally many cells."""
     pack_index, pack_ids = codes(table, "pack_id")
-    day = table.column("as_of_date").combine_chunks().cast(pa.int32()).to_numpy().astype(np.int64)
+    day = days(table, "as_of_date")
     at_us = table.column("measured_at").combine_chunks().cast(pa.int64()).to_numpy()
     voltage, temperature = matrix(table, "cell_voltages_v", width), ragged(table, "temperatures_c")
     current, rated = floats(table, "current_a"), floats(table, "rated_capacity_ah")

@@ -28,6 +28,7 @@ from battery_lake.gold.resistance_state import (
     Resistances,
     collected_steps,
     follow,
+    nullable,
     read_steps,
     relative_pct,
     stored,
@@ -231,10 +232,8 @@ def _begin(pack: _Pack, width: int, params: HealthParams) -> FilterState:
     if pack.start is None:
         return initial_state(width, params.filter, pack.first_day - pack.new_day)
     known = {name: np.array(pack.start[name]) for name in STATE_ARRAYS}
-    updated = np.array(
-        [np.nan if day is None else day for day in pack.start["updated_days"]], dtype=np.float64
-    )
-    return FilterState(**known, updated_days=updated)
+    # NumPy reads None as NaN.
+    return FilterState(**known, updated_days=np.array(pack.start["updated_days"], dtype=np.float64))
 
 
 def _running(begun: float, parts: Floats) -> Floats:
@@ -330,7 +329,7 @@ def _stored(pack: _Pack, state: FilterState, resistance: Resistances) -> dict[st
     return {
         "as_of_at": int(pack.days[-1]) * 86_400_000_000,
         **{name: getattr(state, name).tolist() for name in STATE_ARRAYS},
-        "updated_days": [None if np.isnan(day) else day for day in state.updated_days.tolist()],
+        "updated_days": nullable(state.updated_days),
         "first_days": pack.first_day,
         "throughput_ah": pack.before_last[0],
         "distance_km": pack.before_last[1],

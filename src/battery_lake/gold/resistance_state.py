@@ -190,10 +190,11 @@ def relative_pct(found: Resistances, new_mohm: float, first_age_days: float) -> 
 
 def stored(state: ResistanceState) -> dict[str, list[float | None] | list[int]]:
     """Return the state of a pack as columns of gold.cell_state."""
-    return {column: _nullable(getattr(state, name)) for column, name in STATE_COLUMNS.items()}
+    return {column: nullable(getattr(state, name)) for column, name in STATE_COLUMNS.items()}
 
 
-def _nullable(values: np.ndarray) -> list[Any]:
+def nullable(values: np.ndarray) -> list[Any]:
+    """Return values as Python has them, NaN as None."""
     return [
         None if is_missing else value
         for value, is_missing in zip(values.tolist(), np.isnan(values), strict=True)
@@ -204,7 +205,7 @@ def _begin(start: dict[str, Any] | None, width: int, params: ResistanceParams) -
     if start is None or start.get("resistance_log_ohm") is None:
         return initial_state(width, params)
     known: dict[str, Any] = {
-        name: np.array([np.nan if value is None else value for value in start[column]], dtype=np.float64)
+        name: np.array(start[column], dtype=np.float64)  # None becomes NaN
         for column, name in STATE_COLUMNS.items()
     }
     known["observations"] = known["observations"].astype(np.int64)

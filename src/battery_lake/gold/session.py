@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
@@ -12,6 +11,7 @@ from battery_lake.cells.ocv import LIMITS_V
 from battery_lake.cells.session_stats import Samples, SessionStats, summarise
 from battery_lake.cells.sessions import KINDS, SessionParams, cut
 from battery_lake.gold.arrow import (
+    by_width,
     codes,
     floats,
     known_lists,
@@ -20,7 +20,6 @@ from battery_lake.gold.arrow import (
     matrix,
     numbers,
     seconds,
-    whole_packs,
 )
 from battery_lake.tables.gold import SESSION
 
@@ -77,10 +76,8 @@ def session(telemetry: DataFrame, packs: DataFrame, params: SessionParams) -> Da
 
 
 def _sessions(batches: Iterable[pa.RecordBatch], params: SessionParams) -> Iterator[pa.RecordBatch]:
-    for packs in whole_packs(batches):
-        width = floats(packs, "cells_in_series")
-        for cells in np.unique(width):
-            yield from _block(packs.filter(pa.array(width == cells)), int(cells), params).to_batches()
+    for packs, width in by_width(batches):
+        yield from _block(packs, width, params).to_batches()
 
 
 def _block(table: pa.Table, width: int, params: SessionParams) -> pa.Table:

@@ -31,7 +31,7 @@ def fleet_batch(lake: Lake, changed: DataFrame) -> Counts:
     if span.low is None:
         return Counts()
     written = _packs(lake, touched, span.low, span.high)
-    passports(lake, touched)
+    passports(lake, touched, span.low)
     _vehicles(lake, touched.select("pack_id").distinct(), span.low)
     _fleet(lake, touched, span.low, span.high + dt.timedelta(days=FRESH_DAYS))
     return Counts(rows_in=written, rows_kept=written)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from battery_lake.lake.access import Lake
 
 
-def passports(lake: Lake, touched: DataFrame) -> int:
+def passports(lake: Lake, touched: DataFrame, low: dt.date) -> int:
     """Tell again the passports of touched packs from their first touched day on; how many changed.
 
     Parameters
@@ -27,6 +27,8 @@ def passports(lake: Lake, touched: DataFrame) -> int:
         The tables.
     touched
         ``pack_id`` and ``as_of_date`` of every change.
+    low
+        The first of these dates.
     """
     firsts = touched.groupBy("pack_id").agg(F.min("as_of_date").alias("first_date"))
     stored = lake.read("gold.battery_passport").join(F.broadcast(firsts), on="pack_id", how="inner")
@@ -43,12 +45,12 @@ def passports(lake: Lake, touched: DataFrame) -> int:
     since = plan.agg(
         F.min("base_date").alias("low"), F.count_if(F.isnull("base_date")).alias("anew")
     ).collect()
-    low = None if since[0].anew else since[0].low
+    begin = None if since[0].anew else since[0].low
 
     def of_packs(name: str, day: str, back_days: int) -> DataFrame:
         rows = lake.read(name)
         # One bound for all packs lets Delta skip files; each pack's own follows.
-        rows = rows if low is None else rows.where(f"{day} >= DATE'{low - dt.timedelta(days=back_days)}'")
+        rows = rows if begin is None else rows.where(f"{day} >= DATE'{begin - dt.timedelta(days=back_days)}'")
         own = F.col(day) >= F.date_sub("base_date", back_days)
         return (
             rows
@@ -64,5 +66,8 @@ def passports(lake: Lake, touched: DataFrame) -> int:
         lake.read("reference.packs"),
     )
     fresh = kept(lake, "passport.fresh", rows)
-    old = stored.where("as_of_date >= first_date")
-    return upsert(lake, "gold.battery_passport", replacing(fresh, old, BATTERY_PASSPORT.key))
+    # What is told and stands in the table is no older: older rows are the base, or before it.
+    recent = f"as_of_date >= DATE'{low}'"
+    old = stored.where(f"{recent} AND as_of_date >= first_date")
+    rows = replacing(fresh, old, BATTERY_PASSPORT.key)
+    return upsert(lake, "gold.battery_passport", rows, within=f"t.{recent}")
