@@ -2,6 +2,8 @@
 
 # ruff: noqa: DTZ001 - Spark hands over UTC without a zone
 
+from pathlib import Path
+
 import pytest
 from pyspark.sql import functions as F
 
@@ -120,3 +122,12 @@ def test_a_batch_that_failed_comes_again_with_its_number_and_is_recorded_once(ru
     assert (row.batch_id, row.generation) == (0, source_lake.generation(request.node.name))
     assert (row.rows_in, row.rows_kept, row.rows_refused, row.rows_duplicate) == (1, 1, 0, 0)
     assert run(right).batches == 0
+
+
+def test_a_first_batch_whose_plan_was_half_written_is_planned_anew(run, source_lake, request):
+    folder = Path(source_lake.checkpoint(request.node.name))
+    (folder / "offsets").mkdir(parents=True)
+    (folder / "offsets" / ".0.5f0a.tmp").write_text("v1", encoding="utf-8")
+    (folder / "offsets" / "..0.5f0a.tmp.crc").write_bytes(b"crc")
+    assert run(lambda *_: Counts(rows_in=1, rows_kept=1)).batches == 1
+    assert run(lambda *_: Counts()).batches == 0

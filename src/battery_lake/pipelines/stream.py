@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyspark.errors import StreamingQueryException
@@ -17,6 +18,7 @@ from battery_lake.lake.access import Lake
 from battery_lake.lake.write import append_once
 from battery_lake.log import logger
 from battery_lake.pipelines.model import Counts, Progress, RunResult
+from battery_lake.sources.checkpoint import clear_drafts
 from battery_lake.tables.ops import BATCH
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def run_available(
     result = RunResult(pipeline)
     stream = stream or pipeline
     generation = lake.generation(stream)
+    clear_drafts(Path(lake.checkpoint(stream)))
     faults: list[Exception] = []
     began = monotonic_s()
 

@@ -115,6 +115,22 @@ def read_progress(folder: Path) -> Progress | None:
     )
 
 
+def clear_drafts(folder: Path) -> None:
+    """Remove what a process that was killed while it planned its first batch has left of the plan.
+
+    Spark refuses to begin where ``offsets``, ``state`` or ``commits`` hold any file, also a hidden draft of
+    ``offsets/0``. Nothing is touched once a batch is planned.
+
+    References
+    ----------
+    Apache Spark, ``spark.sql.streaming.verifyCheckpointDirectoryEmptyOnStart`` (SPARK-53103).
+    """
+    logs = folder / "offsets", folder / "commits"
+    if all(_newest(log) is None for log in logs):
+        for log in logs:
+            shutil.rmtree(log, ignore_errors=True)
+
+
 def keep_copy(folder: Path, at: dt.datetime) -> Path:
     """Copy a checkpoint beside itself and return the copy.
 
