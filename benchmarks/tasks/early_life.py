@@ -61,7 +61,7 @@ def figures(data: Path, train: Path) -> list[Figure]:
     judged, known = Cells(data / "severson"), Cells(train / "severson")
     if not judged.ids:
         return []
-    repeats = [_predictions(judged, known, seed) for seed in SEEDS]
+    repeats = [predictions(judged, known, seed) for seed in SEEDS]
     found: list[Figure] = []
     for name, chosen in _subsets(judged).items():
         tables = [[_metrics(p[:, chosen], judged.life[chosen]) for p in repeat] for repeat in repeats]
@@ -70,8 +70,21 @@ def figures(data: Path, train: Path) -> list[Figure]:
     return found
 
 
-def _predictions(judged: Cells, known: Cells, seed: int) -> tuple[Floats, Floats]:
-    """Mean and deviation of log10 life, the product's and the baseline's. Each of shape ``(2, cells)``."""
+def predictions(judged: Cells, known: Cells, seed: int) -> tuple[Floats, Floats]:
+    """Predict log10 of life: mean and deviation, the product's and the baseline's.
+
+    Parameters
+    ----------
+    judged, known
+        Cells to judge, and cells that may be learnt from.
+    seed
+        Of the folds.
+
+    Returns
+    -------
+    tuple[Floats, Floats]
+        The product's and the baseline's, each of shape ``(2, cells)``.
+    """
     own, base = np.full((2, len(judged.ids)), np.nan), np.full((2, len(judged.ids)), np.nan)
     order = np.random.default_rng(seed).permutation(len(judged.ids))
     shared = set(judged.ids) & set(known.ids)

@@ -39,8 +39,8 @@ def figures(data: Path, train: Path) -> list[Figure]:
     """
     found: list[Figure] = []
     for name in FIRST:
-        judged = {cell_id: _summary(name, life) for cell_id, life in _lives(data, name).items()}
-        known = {cell_id: _summary(name, life) for cell_id, life in _lives(train, name).items()}
+        judged = {cell_id: summary(name, life) for cell_id, life in lives_of(data, name).items()}
+        known = {cell_id: summary(name, life) for cell_id, life in lives_of(train, name).items()}
         own: list[Figure] = []
         for cell_id, (life, slope) in judged.items():
             others = [known[other] for other in training_cells(cell_id, known)]
@@ -68,8 +68,16 @@ def _figures(
     ]
 
 
-def _summary(name: str, life: Life) -> tuple[float, float]:
-    """Cycle at the end of life, NaN where never, and the slope of the first capacities."""
+def summary(name: str, life: Life) -> tuple[float, float]:
+    """Return the cycle at the end of life, NaN where never, and the slope of the first capacities.
+
+    Parameters
+    ----------
+    name
+        Data set.
+    life
+        Cycle and capacity over rated.
+    """
     cycle, soh = life
     first = FIRST[name]
     return (
@@ -78,8 +86,16 @@ def _summary(name: str, life: Life) -> tuple[float, float]:
     )
 
 
-def _lives(folder: Path, name: str) -> dict[str, Life]:
-    """Cycle and capacity over rated of every cell of a data set."""
+def lives_of(folder: Path, name: str) -> dict[str, Life]:
+    """Read cycle and capacity over rated of every cell of a data set.
+
+    Parameters
+    ----------
+    folder
+        With the data set's folder in it.
+    name
+        Data set.
+    """
     read = _read_nasa if name == "nasa_pcoe" else _read_calce
     files = sorted((folder / name).glob("*.parquet"))
     return {file.stem: read(file) for file in files}

@@ -104,7 +104,7 @@ def figures(data: Path, train: Path) -> list[Figure]:
         known = cells_of(train, family)
         if not judged:
             continue
-        found += _figures(f"fade_curves {family}", _judge(_folds(judged, known), "known"))
+        found += _figures(f"fade_curves {family}", _judge(folds(judged, known), "known"))
         name = f"fade_curves {family} condition left out"
         found += _figures(name, _judge(_conditions(judged, known), "unknown"))
     return found
@@ -180,8 +180,21 @@ def _chemistry(condition: str) -> str:
     )
 
 
-def _folds(judged: Sequence[Cell], known: Sequence[Cell]) -> Iterator[tuple[list[Cell], list[Cell]]]:
-    """Judged cells and those to learn from: all others of the folder, in folds where they overlap."""
+def folds(judged: Sequence[Cell], known: Sequence[Cell]) -> Iterator[tuple[list[Cell], list[Cell]]]:
+    """Split cells into judged ones and those to learn from: all others, in folds where both overlap.
+
+    Parameters
+    ----------
+    judged
+        Cells to judge.
+    known
+        Cells that may be learnt from.
+
+    Yields
+    ------
+    tuple[list[Cell], list[Cell]]
+        Judged cells of a fold, none of them among those beside them.
+    """
     shared = {cell.cell_id for cell in judged} & {cell.cell_id for cell in known}
     if not shared:
         yield list(judged), list(known)

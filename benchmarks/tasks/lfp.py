@@ -44,8 +44,9 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """Estimates of one cell in points of SOH, and the truth."""
+    """Estimates of one cell in points of SOH, and the truth, over its age in cycles."""
 
+    age: Floats
     truth: Floats
     soh: Floats
     std: Floats
@@ -65,11 +66,7 @@ def figures(data: Path, train: Path) -> list[Figure]:
     train
         Folder with those that may be learnt from.
     """
-    cells = _cells(data / "lfp_essl1")
-    learnt = cells if train == data else _cells(train / "lfp_essl1")
-    judged = {}
-    for cell_id, cell in cells.items():
-        judged[cell_id] = _judge(cell, [learnt[other] for other in training_cells(cell_id, learnt)])
+    judged = judge(data, train)
     found = [figure for cell_id, one in judged.items() for figure in _of_cell(f"lfp_essl1 {cell_id}", one)]
     for name, same in (("same conditions", True), ("other conditions", False)):
         members = [cell_id for cell_id, one in judged.items() if one.same is same]
@@ -77,6 +74,22 @@ def figures(data: Path, train: Path) -> list[Figure]:
             sets = {f"lfp_essl1 {cell_id}" for cell_id in members}
             found += means(f"lfp_essl1 mean, {name}", [figure for figure in found if figure.set in sets])
     return found
+
+
+def judge(data: Path, train: Path) -> dict[str, Judged]:
+    """Estimate the capacities of every cell from what the others teach.
+
+    Parameters
+    ----------
+    data, train
+        As of :func:`figures`.
+    """
+    cells = _cells(data / "lfp_essl1")
+    learnt = cells if train == data else _cells(train / "lfp_essl1")
+    return {
+        cell_id: _judge(cell, [learnt[other] for other in training_cells(cell_id, learnt)])
+        for cell_id, cell in cells.items()
+    }
 
 
 def _cells(folder: Path) -> dict[str, Cell]:
@@ -125,6 +138,7 @@ def _judge(cell: Cell, others: list[Cell]) -> Judged:
     ridge_ah, ridge_std = _ridge(cell, others)
     good = cell.judged
     return Judged(
+        age=age[good],
         truth=_soh(cell.learning.capacity_ah)[good],
         soh=_soh(estimate.capacity_ah)[good],
         std=_soh(estimate.std_ah)[good],

@@ -94,8 +94,8 @@ def figures(data: Path, train: Path) -> list[Figure]:
     """
     found: list[Figure] = []
     for family in RATED_AH:
-        judged = _family(data / family)
-        learnt = judged if train == data else _family(train / family)
+        judged = family_of(data / family)
+        learnt = judged if train == data else family_of(train / family)
         rows = {cell_id: _judge(cell_id, life, learnt) for cell_id, life in judged.items()}
         own = [
             Figure(1, f"{family} {cell_id}", name, *pair)
@@ -108,13 +108,7 @@ def figures(data: Path, train: Path) -> list[Figure]:
 
 def _judge(cell_id: str, life: Life, learnt: dict[str, Life]) -> dict[str, tuple[float, float | None]]:
     """Each metric of one cell: the product's and the baseline's."""
-    others = [learnt[name] for name in training_cells(cell_id, learnt)]
-    part = np.concatenate([life.part_frac[:0], *(o.part_frac for o in others)])
-    rate, rest, truth = (
-        np.concatenate([np.zeros(0), *(getattr(o, name) for o in others)])
-        for name in ("c_rate", "rest_s", "capacity_frac")
-    )
-    owner = np.repeat(np.arange(len(others)), [o.c_rate.size for o in others])
+    part, rate, truth, owner, rest = taught(cell_id, learnt)
     ours = predict(fit(part, rate, truth, owner, rest), life.part_frac, life.rest_s)
     plain, plain_std = _three_segments(part, truth, life.part_frac)
     # Judged alike: only charges that can be read, and that a discharge followed.
@@ -135,6 +129,31 @@ def _judge(cell_id: str, life: Life, learnt: dict[str, Life]) -> dict[str, tuple
         numbered = 100.0 * life.numbered_frac[good]
         row["rmse_by_number_pp"] = _pair([rmse(e, numbered) for e, _ in both])
     return row
+
+
+def taught(cell_id: str, learnt: dict[str, Life]) -> tuple[Floats, Floats, Floats, Ints, Floats]:
+    """Gather what all other cells teach, as :func:`battery_lake.cells.window_model.fit` takes it.
+
+    Parameters
+    ----------
+    cell_id
+        The cell that is judged.
+    learnt
+        Cells that may be learnt from.
+
+    Returns
+    -------
+    tuple
+        Charges by part, C-rates, capacities, which cell each is of, rests.
+    """
+    others = [learnt[name] for name in training_cells(cell_id, learnt)]
+    part = np.concatenate([np.zeros((0, WindowParams().parts)), *(o.part_frac for o in others)])
+    rate, truth, rest = (
+        np.concatenate([np.zeros(0), *(getattr(o, name) for o in others)])
+        for name in ("c_rate", "capacity_frac", "rest_s")
+    )
+    owner = np.repeat(np.arange(len(others)), [o.c_rate.size for o in others])
+    return part, rate, truth, owner, rest
 
 
 def _pair(values: list[float]) -> tuple[float, float]:
@@ -158,8 +177,14 @@ def _thirds(part: Floats) -> Floats:
     return np.asarray(part.reshape(len(part), 3, -1).sum(axis=2))
 
 
-def _family(folder: Path) -> dict[str, Life]:
-    """Cells of a folder; none where it is absent."""
+def family_of(folder: Path) -> dict[str, Life]:
+    """Read the cells of a folder; none where it is absent.
+
+    Parameters
+    ----------
+    folder
+        Of one data set, by whose name its form is known.
+    """
     read = {"nasa_pcoe": _nasa, "calce_cs2": _calce}[folder.name]
     return {file.stem: read(file) for file in sorted(folder.glob("*.parquet"))}
 

@@ -1,0 +1,1 @@
+"""Pictures of the estimates beside what was measured, one module a kind."""
