@@ -27,9 +27,18 @@ TASKS = {
 """Module of each task, by its number: it has a ``TITLE`` and ``figures(data, train)``."""
 
 
+PARTS = {8: ("fleet_life_time",)}
+"""Further modules of a task, of the same form."""
+
+
 def module_of(number: int) -> ModuleType:
     """Import a task's module."""
     return importlib.import_module(f"tasks.{TASKS[number]}")
+
+
+def modules_of(number: int) -> list[ModuleType]:
+    """Import a task's module and its further parts."""
+    return [module_of(number), *(importlib.import_module(f"tasks.{part}") for part in PARTS.get(number, ()))]
 
 
 def main() -> None:
@@ -48,13 +57,13 @@ def main() -> None:
             parser.error(f"there is no folder {folder}")
     found: list[Figure] = []
     for number in sorted(set(chosen.task or TASKS)):
-        task = module_of(number)
-        figures = task.figures(chosen.data, chosen.train or chosen.data)
-        if figures:
-            show(f"{number}. {task.TITLE}", figures)
-        else:
-            print(f"\n{number}. {task.TITLE}: its data is not in {chosen.data}")
-        found += figures
+        for part in modules_of(number):
+            figures = part.figures(chosen.data, chosen.train or chosen.data)
+            if figures:
+                show(f"{number}. {part.TITLE}", figures)
+            else:
+                print(f"\n{number}. {part.TITLE}: its data is not in {chosen.data}")
+            found += figures
         if chosen.json:
             write(chosen.json, found)
 

@@ -10,7 +10,10 @@ import numpy as np
 from battery_lake.cells.anchors import Before, anchor_params, rest_anchor
 from battery_lake.cells.capacity import full_discharge, plausible, rest_to_rest
 from battery_lake.cells.coulomb import SECONDS_PER_HOUR, charge_std_ah, is_offset, rest_offset
-from battery_lake.cells.rul import RulParams, remaining_days
+from battery_lake.cells.life_outlook import LifeHistory, OutlookParams, outlook_days
+from battery_lake.cells.life_points import LifePoints, add_day, joined, means, no_points
+from battery_lake.cells.life_templates import templates_of
+from battery_lake.cells.recent_use import daily_rate, decayed_sums
 from battery_lake.cells.session_stats import Samples, SessionStats, summarise
 from battery_lake.cells.sessions import REST, SessionParams, cut
 from battery_lake.cells.soh_filter import (
@@ -242,36 +245,64 @@ def pack_cells(sessions: Sessions, observed: Observations, pack: Pack) -> CellDa
     session_day = (sessions.start_s // DAY_S).astype(np.int64)
     day_of = session_day[observed.session]
     day = np.unique(day_of)
-    params = FilterParams()
-    state = initial_state(observed.capacity_ah.shape[1], params, float(session_day[0]) - pack.new_day)
-    history, told = [], []
+    params, width = FilterParams(), observed.capacity_ah.shape[1]
+    state = initial_state(width, params, float(session_day[0]) - pack.new_day)
+    points = no_points(1, width)
+    history, lives, told = [], [], []
     for today in day:
         mine = day_of == today
         value, variance, count = _combined(observed, mine)
         soh, spread = 100.0 * value / pack.rated_ah, (100.0 / pack.rated_ah) ** 2 * variance
         state = step(state, np.full(soh.shape, float(today)), soh, spread, params, count)
+        add_day(points, np.array([float(today)]), soh[None], spread[None], state.soh_pct[None])
         history.append(state)
+        lives.append(points[np.array([0])])
         told.append(np.isfinite(value))
     known = FilterState(**{
         f.name: np.concatenate([getattr(s, f.name) for s in history]) for f in fields(FilterState)
     })
-    *rul, censored = remaining_days(known, np.full(known.soh_pct.shape, pack.eol_pct), RulParams())
-    last = np.searchsorted(session_day, day, "right") - 1
-    efc = np.nancumsum(sessions.stats.throughput_ah)[last] / (2.0 * pack.rated_ah)
-    used = np.maximum(day - session_day[0] + 1.0, 1.0)
     shape = (day.size, -1)
+    soh_pct = known.soh_pct.reshape(shape)
+    rul = _outlook(joined(lives), day.astype(np.float64), soh_pct, pack)
     return CellDays(
         day=day,
         told=np.stack(told),
-        efc=efc,
-        efc_per_day=efc / used,
-        km_per_day=np.nancumsum(sessions.stats.distance_km)[last] / used,
-        soh_pct=known.soh_pct.reshape(shape),
+        **_use(sessions, session_day, day, pack),
+        soh_pct=soh_pct,
         soh_std_pct=reported_std(known, params).reshape(shape),
         observations=known.observations.reshape(shape),
-        rul_days=(rul[0].reshape(shape), rul[1].reshape(shape), rul[2].reshape(shape)),
-        censored=censored.reshape(shape),
+        rul_days=rul[:3],
+        censored=rul[3],
     )
+
+
+def _outlook(
+    lives: LifePoints, day: Floats, soh_pct: Floats, pack: Pack
+) -> tuple[Floats, Floats, Floats, Bools]:
+    """Remaining life of all cells on all days."""
+    point_day, soh, variance = means(lives)
+    history = LifeHistory(point_day - pack.new_day, soh, variance, day - pack.new_day)
+    eol = 80.0 if np.isnan(pack.eol_pct) else pack.eol_pct
+    return outlook_days(templates_of(pack.chemistry, eol), history, soh_pct, eol, OutlookParams())
+
+
+def _use(sessions: Sessions, session_day: Ints, day: Ints, pack: Pack) -> dict[str, Floats]:
+    """Cycles so far, and use a day lately."""
+    days, place = np.unique(session_day, return_inverse=True)
+    at = np.searchsorted(days, day)
+    used = day - days[0] + 1.0
+    recent = {}
+    for name in ("throughput_ah", "distance_km"):
+        daily = np.asarray(
+            np.bincount(place, weights=np.nan_to_num(getattr(sessions.stats, name))), dtype=np.float64
+        )
+        recent[name] = daily_rate(decayed_sums(days, daily)[at], used)
+    last = np.searchsorted(session_day, day, "right") - 1
+    return {
+        "efc": np.nancumsum(sessions.stats.throughput_ah)[last] / (2.0 * pack.rated_ah),
+        "efc_per_day": recent["throughput_ah"] / (2.0 * pack.rated_ah),
+        "km_per_day": recent["distance_km"],
+    }
 
 
 def _combined(observed: Observations, mine: Bools) -> tuple[Floats, Floats, Ints]:

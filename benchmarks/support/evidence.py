@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 DAY_US = 86_400_000_000
 HOUR_US = 3_600_000_000
 FIRST_DAY = 20_089  # 2025-01-01
+AGE_DAYS = 731
 RATED_AH = 150.0
 CELLS = 96
 CELLS_PER_MODULE = 12
@@ -45,7 +46,7 @@ class Evidence:
 
 
 def write_evidence(folder: Path, packs: int, days: int, seed: int = 1) -> Evidence:
-    """Make packs of 96 cells that lose 2 to 6 % of SOH a year, with three sessions a day.
+    """Make packs of 96 cells, two years old, that lose 2 to 6 % of SOH a year, with three sessions a day.
 
     Every day has an observation with 1 % noise, every fourth a second one, and every fortieth a full
     discharge that tells of a tenth of the cells only; 2 % of all values are missing.
@@ -78,12 +79,13 @@ def _reference(ids: list[str]) -> pa.Table:
     count = len(ids)
     return pa.table({
         "pack_id": ids,
+        "chemistry": ["NMC"] * count,
         "cells_in_series": pa.array([CELLS] * count, pa.int32()),
         "cells_per_module": pa.array([CELLS_PER_MODULE] * count, pa.int32()),
         "rated_capacity_ah": [RATED_AH] * count,
         "eol_soh_pct": pa.nulls(count, pa.float64()),
         "new_resistance_mohm": pa.nulls(count, pa.float64()),
-        "warranty_from": pa.nulls(count, pa.date32()),
+        "warranty_from": pa.array([FIRST_DAY - AGE_DAYS] * count, pa.int32()).cast(pa.date32()),
     })
 
 

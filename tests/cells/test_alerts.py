@@ -221,7 +221,7 @@ def severities(rule, change, std=0.4, seeds=20):
 
 
 def test_a_sudden_loss_of_capacity_is_told_and_its_size():
-    loss = np.where(DAYS >= 37, -5.0, 0.0)
+    loss = np.where(DAYS >= 35, -5.0, 0.0)
     assert severities(sudden_fade, loss) == [WARNING] * 20
     assert set(severities(sudden_fade, 2 * loss)) == {CRITICAL}
     found = sudden_fade(DAYS, fading(loss, 1), np.full((40, 1), 0.4)).evidence
@@ -236,7 +236,7 @@ def test_steady_fade_or_a_single_bad_test_is_no_sudden_fade(change):
 def test_steps_hold_the_truth_within_their_interval():
     cells = 400
     found = step_change(
-        DAYS, fading(np.where(DAYS >= 37, -5.0, 0.0), 5, cells=cells), np.full((40, cells), 0.4)
+        DAYS, fading(np.where(DAYS >= 35, -5.0, 0.0), 5, cells=cells), np.full((40, cells), 0.4)
     )
     assert 0.85 <= np.mean(np.abs(found.step + 5.0) <= 1.645 * found.std) <= 0.96
 
@@ -297,7 +297,7 @@ def test_any_series_survives(days, cells, data):
 @given(st.permutations(range(4)))
 def test_cells_may_come_in_any_order(order):
     turn = np.array(order)
-    soh = fading(np.where(DAYS >= 37, -4.0, 0.0), 3, cells=4)
+    soh = fading(np.where(DAYS >= 35, -4.0, 0.0), 3, cells=4)
     std = np.full((40, 4), 0.4)
     assert step_change(DAYS, soh[:, turn], std).step == pytest.approx(step_change(DAYS, soh, std).step[turn])
     assert bend(DAYS, soh[:, turn], std).gain == pytest.approx(bend(DAYS, soh, std).gain[turn])

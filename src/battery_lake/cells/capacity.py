@@ -9,7 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Floats
 
-MAX_RELATIVE_STD: Final = 0.12
+MAX_RELATIVE_STD: Final = 0.085
 """A SOC change known worse than this tells nothing: dividing by it is not near linear any more. [1]"""
 
 PLAUSIBLE_FRAC: Final = (0.2, 1.3)

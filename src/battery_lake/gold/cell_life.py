@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
@@ -12,11 +12,9 @@ from battery_lake.tables.gold import CELL_LIFE
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
-MODEL: Final = "line-1"
-
 
 def cell_life(days: DataFrame, packs: DataFrame) -> DataFrame:
-    """One row per cell and day with new evidence; cycles and distance by the pack's mean use so far.
+    """One row per cell and day with new evidence; cycles and distance by the pack's use of lately.
 
     Parameters
     ----------
@@ -33,7 +31,6 @@ def cell_life(days: DataFrame, packs: DataFrame) -> DataFrame:
             **{f"rul_efc_{q}": F.col(f"rul_days_{q}") * F.col("efc_per_day") for q in quantiles},
             **{f"rul_km_{q}": F.col(f"rul_days_{q}") * F.col("km_per_day") for q in quantiles},
             "eol_date_p50": F.when(~F.col("censored"), eol_date),
-            "model_version": F.lit(MODEL),
         })
         .select(*CELL_LIFE.column_names)
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
+from battery_lake.cells.life_outlook import OutlookParams
 from battery_lake.cells.resistance import ResistanceParams
 from battery_lake.cells.rul import RulParams, remaining_days
 from battery_lake.cells.soh_filter import (
@@ -22,6 +23,17 @@ from battery_lake.cells.soh_filter import (
     step,
 )
 from battery_lake.gold.arrow import bounds, floats, lists, matrix, numbers, side_by_side
+from battery_lake.gold.life_state import (
+    LINE,
+    MODEL,
+    POINT_COLUMNS,
+    POINTS_DDL,
+    LifeKind,
+    Lives,
+    Outlook,
+    read_points,
+)
+from battery_lake.gold.pack_use import USE_FIELDS, PackUse, daily_sums, pack_use
 from battery_lake.gold.resistance_state import (
     STATE_DDL,
     STATE_FIELDS,
@@ -40,8 +52,12 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.cells.arrays import Bools, Floats, Ints
+    from battery_lake.cells.life_points import LifePoints
 
 METHOD: Final = "kalman-3"
+STATE: Final = f"{METHOD} {MODEL}"
+"""Version of the state: it goes on only where both are as they were."""
+
 STATE_ARRAYS: Final = (
     "soh_pct", "fade_pct_per_day", "soh_variance", "soh_fade_covariance", "fade_variance", "observations",
 )  # fmt: skip
@@ -54,10 +70,10 @@ PACK_DAYS: Final = (
     " resistance_mohm array<double>, soh_r_pct array<double>,"
     " state struct<as_of_at:timestamp,soh_pct:array<double>,fade_pct_per_day:array<double>,"
     "soh_variance:array<double>,soh_fade_covariance:array<double>,fade_variance:array<double>,"
-    "observations:array<int>,updated_days:array<double>,first_days:double,throughput_ah:double,"
-    f"distance_km:double,{STATE_DDL}>"
+    "observations:array<int>,updated_days:array<double>,"
+    f"{','.join(f'{name}:double' for name in USE_FIELDS)},{STATE_DDL}>, {POINTS_DDL}, model_version string"
 )
-"""One row per pack and day with new evidence; ``state``, on a pack's last day, is as before that day."""
+"""One row per pack and day with new evidence; state and points, on its last day, are as before that day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +83,7 @@ class HealthParams:
     filter: FilterParams = field(default_factory=FilterParams)
     resistance: ResistanceParams = field(default_factory=ResistanceParams)
     rul: RulParams = field(default_factory=RulParams)
+    outlook: OutlookParams = field(default_factory=OutlookParams)
 
 
 def pack_inputs(
@@ -100,9 +117,11 @@ def pack_inputs(
     )
     new_days = F.unix_date("warranty_from").alias("new_days")
     known = packs.select(
-        "pack_id", "cells_in_series", "rated_capacity_ah", "eol_soh_pct", "new_resistance_mohm", new_days
-    )
-    start = states.select("pack_id", F.struct(*(c for c in states.columns if c != "pack_id")).alias("start"))
+        "pack_id", "chemistry", "cells_in_series", "rated_capacity_ah", "eol_soh_pct", "new_resistance_mohm",
+        new_days,
+    )  # fmt: skip
+    others = (c for c in states.columns if c not in {"pack_id", *POINT_COLUMNS})
+    start = states.select("pack_id", F.struct(*others).alias("start"), *POINT_COLUMNS)
     return days.join(F.broadcast(known), on="pack_id", how="inner").join(start, on="pack_id", how="left")
 
 
@@ -116,18 +135,20 @@ def _pack_days(batches: Iterable[pa.RecordBatch], params: HealthParams) -> Itera
         table = pa.Table.from_batches([batch])
         widths = floats(table, "cells_in_series")
         for width in np.unique(widths):
-            packs = _packs(table.filter(pa.array(widths == width)), int(width))
+            packs = _packs(table.filter(pa.array(widths == width)), int(width), params)
             packs = [pack for pack in packs if pack.days.size]
             if packs:
                 yield from _filtered(packs, int(width), params)
 
 
-def _packs(table: pa.Table, width: int) -> list[_Pack]:
+def _packs(table: pa.Table, width: int, params: HealthParams) -> list[_Pack]:
     """Return the packs of a table, all with equally many cells."""
     entries, places = _Entries(table, width), bounds(table.column("days").combine_chunks())
-    rows = table.drop_columns(["days"]).to_pylist()
+    points = read_points(table, width)
+    rows = table.drop_columns(["days", *POINT_COLUMNS]).to_pylist()
     return [
-        _Pack(row, entries, slice(*place)) for row, place in zip(rows, pairwise(places.tolist()), strict=True)
+        _Pack(row, entries, slice(*place), points[np.array([k])], params.rul.eol_soh_pct)
+        for k, (row, place) in enumerate(zip(rows, pairwise(places.tolist()), strict=True))
     ]
 
 
@@ -141,8 +162,8 @@ class _Entries:
         entries = pc.list_flatten(table.column("days").combine_chunks())
         self.day: Ints = pc.struct_field(entries, "day").cast(pa.int32()).to_numpy().astype(np.int64)
         use, evidence = (pc.struct_field(entries, name) for name in ("use", "evidence"))
-        self.throughput_ah: Floats = _sums(use, "throughput_ah")
-        self.distance_km: Floats = _sums(use, "distance_km")
+        self.throughput_ah: Floats = daily_sums(use, "throughput_ah")
+        self.distance_km: Floats = daily_sums(use, "distance_km")
         self.evidence: Ints = bounds(evidence)
         items = pc.list_flatten(evidence)
         told = pa.table({
@@ -162,38 +183,30 @@ class _Entries:
         return combine_day(np.where(overruled, np.nan, capacity), self.variance_ah2[items])
 
 
-def _sums(use: pa.Array, name: str) -> Floats:
-    """Sum of a field over each row's list, added in order; what is missing counts as nothing."""
-    values = pc.fill_null(pc.struct_field(pc.list_flatten(use), name), 0.0).to_numpy(zero_copy_only=False)
-    row_of = np.repeat(np.arange(len(use)), np.diff(bounds(use)))
-    return np.asarray(np.bincount(row_of, weights=values, minlength=len(use)), dtype=np.float64)
-
-
 class _Pack:
     """One pack's use and evidence as arrays; days count from 1970."""
 
-    def __init__(self, row: dict[str, Any], entries: _Entries, own: slice) -> None:
+    def __init__(
+        self, row: dict[str, Any], entries: _Entries, own: slice, points: LifePoints, eol_soh_pct: float
+    ) -> None:
         self.pack_id: str = row["pack_id"]
         self.rated_ah: float = row["rated_capacity_ah"]
-        self.eol_pct = _known(row["eol_soh_pct"])
         self.new_mohm = _known(row["new_resistance_mohm"])
         self.start: dict[str, Any] | None = row["start"]
-        day = entries.day[own]
-        self.new_day = _known(row["new_days"])
-        begun = self.start or {"throughput_ah": 0.0, "distance_km": 0.0, "first_days": float(day[0])}
-        self.first_day = float(begun["first_days"])
-        throughput = _running(begun["throughput_ah"], entries.throughput_ah[own])
-        distance = _running(begun["distance_km"], entries.distance_km[own])
+        self.points = points
+        eol_pct = _known(row["eol_soh_pct"])
+        day, new_day = entries.day[own], _known(row["new_days"])
+        self.use: PackUse = pack_use(day, entries.throughput_ah[own], entries.distance_km[own], self.start)
+        self.first_age_days = self.use.first_day - new_day
+        self.kind = LifeKind(
+            row["chemistry"],
+            eol_soh_pct if np.isnan(eol_pct) else eol_pct,
+            new_day if self.first_age_days >= 0.0 else float("nan"),
+        )
         self.steps = entries.steps.part(slice(*entries.step_bounds[[own.start, own.stop]]))
         places = np.flatnonzero(np.diff(entries.evidence[own.start : own.stop + 1]))
+        self.places: Ints = places
         self.days: Ints = day[places]
-        self.throughput_ah: Floats = throughput[places]
-        self.distance_km: Floats = distance[places]
-        last = places[-1] if places.size else 0
-        self.before_last = (
-            float(throughput[last - 1]) if last else begun["throughput_ah"],
-            float(distance[last - 1]) if last else begun["distance_km"],
-        )
         width = entries.capacity_ah.shape[1]
         combined = [entries.combined(own.start + place) for place in places]
         self.capacity_ah: Floats = np.array([c for c, _, _ in combined]).reshape(-1, width)
@@ -209,12 +222,14 @@ def _filtered(packs: list[_Pack], width: int, params: HealthParams) -> Iterator[
     """Step all packs through their k-th day with evidence together."""
     state = _joined([_begin(pack, width, params) for pack in packs])
     rated = np.repeat([pack.rated_ah for pack in packs], width)
+    lives = Lives([pack.kind for pack in packs], [pack.points for pack in packs], [p.days for p in packs])
     history: list[FilterState] = [state]
     evidence = (side_by_side([getattr(pack, name) for pack in packs], width) for name in _DAILY)
     for day, capacity, variance, count in zip(*evidence, strict=True):
         soh, soh_variance = 100.0 * capacity / rated, (100.0 / rated) ** 2 * variance
         state = step(state, day, soh, soh_variance, params.filter, np.nan_to_num(count).astype(np.int64))
         history.append(state)
+        lives.take(day[::width], soh, soh_variance, state.soh_pct, params.outlook)
     whole = _each(lambda name: np.stack([getattr(known, name) for known in history]))
     resistances = follow(
         [pack.steps for pack in packs], [pack.days for pack in packs], [pack.start for pack in packs], width,
@@ -222,7 +237,9 @@ def _filtered(packs: list[_Pack], width: int, params: HealthParams) -> Iterator[
     )  # fmt: skip
     for place, (pack, resistance) in enumerate(zip(packs, resistances, strict=True)):
         own = slice(pack.days.size + 1), slice(place * width, (place + 1) * width)
-        yield from _rows(pack, _part(whole, own), resistance, params).to_batches()
+        known = _part(whole, own)
+        outlook = lives.outlook(place) if pack.kind.is_known else _line(known, pack, params)
+        yield from _rows(pack, known, resistance, outlook, lives.stored(place), params).to_batches()
 
 
 _DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count")
@@ -230,15 +247,19 @@ _DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count")
 
 def _begin(pack: _Pack, width: int, params: HealthParams) -> FilterState:
     if pack.start is None:
-        return initial_state(width, params.filter, pack.first_day - pack.new_day)
+        return initial_state(width, params.filter, pack.first_age_days)
     known = {name: np.array(pack.start[name]) for name in STATE_ARRAYS}
     # NumPy reads None as NaN.
     return FilterState(**known, updated_days=np.array(pack.start["updated_days"], dtype=np.float64))
 
 
-def _running(begun: float, parts: Floats) -> Floats:
-    """Sums so far, one addition after the other: going on from a sum gives the bits of one run."""
-    return np.cumsum(np.concatenate([[begun], parts]))[1:]
+def _line(history: FilterState, pack: _Pack, params: HealthParams) -> Outlook:
+    """The outlook along the filtered line, after each of the pack's days."""
+    known = _each(lambda name: getattr(history, name)[1:].reshape(-1))
+    eol = np.full(known.soh_pct.shape, pack.kind.eol_soh_pct)
+    p05, p50, p95, censored = remaining_days(known, eol, params.rul)
+    shape = (pack.days.size, -1)
+    return Outlook(p05.reshape(shape), p50.reshape(shape), p95.reshape(shape), censored.reshape(shape))
 
 
 def _joined(states: list[FilterState]) -> FilterState:
@@ -253,55 +274,48 @@ def _each(values: Callable[[str], Any]) -> FilterState:
     return FilterState(**{f.name: values(f.name) for f in fields(FilterState)})
 
 
-def _rows(pack: _Pack, history: FilterState, resistance: Resistances, params: HealthParams) -> pa.Table:
+def _rows(
+    pack: _Pack,
+    history: FilterState,
+    resistance: Resistances,
+    outlook: Outlook,
+    points: dict[str, pa.Array],
+    params: HealthParams,
+) -> pa.Table:
     """The pack's days: health and outlook of every cell that the day told of.
 
     The history holds the state before the first day, then that after each: shape ``(1 + days, width)``.
     """
-    count, width = pack.capacity_ah.shape
-    known = _each(lambda name: getattr(history, name)[1:].reshape(-1))
-    told = np.isfinite(pack.capacity_ah).reshape(-1)
-    p05, p50, p95, censored = remaining_days(known, np.full(count * width, pack.eol_pct), params.rul)
+    count = pack.days.size
+    known = _each(lambda name: getattr(history, name)[1:])
+    told = np.isfinite(pack.capacity_ah)
     is_last = np.arange(count) == count - 1
 
     def by_cell(values: np.ndarray, kind: pa.DataType | None = None) -> pa.Array:
-        return lists(np.where(told, values, np.nan).reshape(count, width), kind)
+        return lists(np.where(told, values, np.nan), kind)
 
     columns = {
-        **_use(pack),
+        "pack_id": pa.array([pack.pack_id] * count, pa.string()),
+        "as_of_date": pa.array(pack.days.astype("datetime64[D]"), pa.date32()),
+        "rated_capacity_ah": numbers(np.full(count, pack.rated_ah)),
+        **pack.use.columns(pack.places, pack.rated_ah),
         "is_last": pa.array(is_last),
         "soh_pct": by_cell(known.soh_pct),
         "soh_std_pct": by_cell(reported_std(known, params.filter)),
         "observations": by_cell(known.observations.astype(np.float64), pa.int32()),
-        "rul_days_p05": by_cell(p05),
-        "rul_days_p50": by_cell(p50),
-        "rul_days_p95": by_cell(p95),
-        "censored": _bool_lists(censored.reshape(count, width)),
-        "resistance_mohm": by_cell(resistance.mohm.reshape(-1)),
-        "soh_r_pct": by_cell(
-            relative_pct(resistance, pack.new_mohm, pack.first_day - pack.new_day).reshape(-1)
-        ),
+        "rul_days_p05": by_cell(outlook.p05_days),
+        "rul_days_p50": by_cell(outlook.p50_days),
+        "rul_days_p95": by_cell(outlook.p95_days),
+        "censored": _bool_lists(outlook.is_censored),
+        "resistance_mohm": by_cell(resistance.mohm),
+        "soh_r_pct": by_cell(relative_pct(resistance, pack.new_mohm, pack.first_age_days)),
         "state": pa.array(
             [_stored(pack, _part(history, -2), resistance) if last else None for last in is_last], STATE_TYPE
         ),
+        **points,
+        "model_version": pa.array([MODEL if pack.kind.is_known else LINE] * count, pa.string()),
     }
     return pa.table(columns)
-
-
-def _use(pack: _Pack) -> dict[str, pa.Array]:
-    """What the pack did up to each of its days."""
-    count = pack.days.size
-    used_days = np.maximum(pack.days - pack.first_day + 1.0, 1.0)
-    efc = pack.throughput_ah / (2.0 * pack.rated_ah)
-    return {
-        "pack_id": pa.array([pack.pack_id] * count, pa.string()),
-        "as_of_date": pa.array(pack.days.astype("datetime64[D]"), pa.date32()),
-        "rated_capacity_ah": numbers(np.full(count, pack.rated_ah)),
-        "efc": numbers(efc),
-        "throughput_ah": numbers(pack.throughput_ah),
-        "efc_per_day": numbers(efc / used_days),
-        "km_per_day": numbers(np.where(pack.distance_km > 0.0, pack.distance_km / used_days, np.nan)),
-    }
 
 
 def _bool_lists(values: np.ndarray) -> pa.Array:
@@ -317,9 +331,7 @@ STATE_TYPE: Final = pa.struct([
     *((name, pa.list_(pa.float64())) for name in STATE_ARRAYS[:-1]),
     ("observations", pa.list_(pa.int32())),
     ("updated_days", pa.list_(pa.float64())),
-    ("first_days", pa.float64()),
-    ("throughput_ah", pa.float64()),
-    ("distance_km", pa.float64()),
+    *((name, pa.float64()) for name in USE_FIELDS),
     *STATE_FIELDS,
 ])
 
@@ -330,13 +342,12 @@ def _stored(pack: _Pack, state: FilterState, resistance: Resistances) -> dict[st
         "as_of_at": int(pack.days[-1]) * 86_400_000_000,
         **{name: getattr(state, name).tolist() for name in STATE_ARRAYS},
         "updated_days": nullable(state.updated_days),
-        "first_days": pack.first_day,
-        "throughput_ah": pack.before_last[0],
-        "distance_km": pack.before_last[1],
+        **pack.use.before(int(pack.places[-1])),
         **stored(resistance.before_last),
     }
 
 
 def cell_state(days: DataFrame) -> DataFrame:
     """One row per pack: the estimator's state before the day that is still open."""
-    return days.where("is_last").select("pack_id", "state.*", F.lit(METHOD).alias("method_version"))
+    told = days.where("is_last")
+    return told.select("pack_id", "state.*", *POINT_COLUMNS, F.lit(STATE).alias("method_version"))

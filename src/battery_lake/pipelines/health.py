@@ -14,7 +14,7 @@ from battery_lake.cells.rul import RulParams
 from battery_lake.gold.cell_current import cell_current
 from battery_lake.gold.cell_health import cell_health
 from battery_lake.gold.cell_life import cell_life
-from battery_lake.gold.cell_state import METHOD, HealthParams, cell_state, pack_days, pack_inputs
+from battery_lake.gold.cell_state import STATE, HealthParams, cell_state, pack_days, pack_inputs
 from battery_lake.gold.resistance_state import STEP_COLUMNS
 from battery_lake.lake.changes import changes
 from battery_lake.lake.scratch import kept
@@ -70,7 +70,7 @@ def _since(plan: DataFrame) -> dt.datetime | None:
 def _plan(changed: DataFrame, states: DataFrame) -> DataFrame:
     """One row per touched pack: ``from_at``, where it goes on; null: it starts anew."""
     touched = changed.groupBy("pack_id").agg(F.min("started_at").alias("low"))
-    usable = states.where(F.col("method_version") == METHOD).select("pack_id", "as_of_at")
+    usable = states.where(F.col("method_version") == STATE).select("pack_id", "as_of_at")
     goes_on = F.when(F.col("low") >= F.col("as_of_at"), F.col("as_of_at"))
     return touched.join(usable, on="pack_id", how="left").select("pack_id", goes_on.alias("from_at"))
 

@@ -1,0 +1,200 @@
+"""Remaining life by templates of whole lives: how likely each is, given what was observed since new."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from battery_lake.cells.life_templates import AGES, LOG_RATIOS
+
+if TYPE_CHECKING:
+    from battery_lake.cells.arrays import Bools, Floats, Ints, Singles
+    from battery_lake.cells.life_templates import Templates
+
+QUANTILES: Final = (0.05, 0.5, 0.95)
+ROWS: Final = 128
+"""So many answers are worked out together: their arrays stay in the processor's cache."""
+
+SHORTEST_AGE_DAYS: Final = 1.0
+LEAST_LOSS_PCT: Final = 1.0
+SMALLEST: Final = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class OutlookParams:
+    """How alike a history and a template must be, and what is known before.
+
+    Parameters
+    ----------
+    misfit_pct
+        Standard deviation by which a cell of the same kind differs from a template now. [%]
+    misfit_growth
+        How much more it may differ towards the beginning, as exponent. [1]
+    together
+        Misfits of so many neighbouring points count as one. [1]
+    offset_pct
+        Standard deviation of what all observations of a cell share. [%]
+    fade_pct_per_day
+        Usual loss of SOH: the usual life is what it takes to the end of life. [%/d]
+    life_std
+        Standard deviation of the logarithm of lives. [1]
+    horizon_days
+        An end of life beyond this counts as not in sight. [d]
+    """
+
+    misfit_pct: float = 0.5
+    misfit_growth: float = 1.0
+    together: float = 2.0
+    offset_pct: float = 0.8
+    fade_pct_per_day: float = 0.006
+    life_std: float = 1.0
+    horizon_days: float = 20 * 365.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LifeHistory:
+    """What was observed of the cells of each pack, or of one pack on many days, one row each.
+
+    Parameters
+    ----------
+    age_days
+        Of the points since the pack was new; NaN: no point. [d], shape ``(rows, points)``
+    soh_pct, variance_pct2
+        Of the cells at the points; NaN: none. [%, %²], shape ``(rows, points, cells)``
+    now_days
+        Age now. [d], shape ``(rows,)``
+    """
+
+    age_days: Floats
+    soh_pct: Floats
+    variance_pct2: Floats
+    now_days: Floats
+
+    def __getitem__(self, rows: slice) -> LifeHistory:
+        """Return some of the rows."""
+        return LifeHistory(
+            self.age_days[rows], self.soh_pct[rows], self.variance_pct2[rows], self.now_days[rows]
+        )
+
+
+def outlook_days(
+    templates: Templates, history: LifeHistory, soh_pct: Floats, eol_soh_pct: float, params: OutlookParams
+) -> tuple[Floats, Floats, Floats, Bools]:
+    """Days until life ends, as quantiles over all templates.
+
+    A template, stretched to the age of now, is as likely as the observations are about it: each differs by
+    its own error and a misfit that grows towards the beginning, all by one offset. Before, it has the weight
+    of its curve and of the life that its stretch means.
+
+    Parameters
+    ----------
+    templates
+        Of the packs' chemistry and end of life.
+    history
+        What was observed.
+    soh_pct
+        SOH now, by the filter. [%], shape ``(rows, cells)``
+    eol_soh_pct
+        SOH at which life ends. [%]
+    params
+        How alike they must be.
+
+    Returns
+    -------
+    Floats
+        Pessimistic: 5 % chance of less. [d], shape ``(rows, cells)``, as all
+    Floats
+        Median. [d]
+    Floats
+        Optimistic: 5 % chance of more. [d]
+    Bools
+        True where the median lies beyond the horizon: the days are lower bounds then.
+
+    References
+    ----------
+    Wang et al., Annual Conf. PHM (2008), DOI 10.1109/PHM.2008.4711421 (library of trajectories); Kennedy and
+    O'Hagan, J. R. Statist. Soc. B 63 (2001) 425 (misfit of the model beside the errors).
+    """
+    rows, cells = soh_pct.shape
+    usual = np.log(max(100.0 - eol_soh_pct, LEAST_LOSS_PCT) / params.fade_pct_per_day)
+    now = np.maximum(history.now_days, SHORTEST_AGE_DAYS)
+    log_ratio = np.empty((len(QUANTILES), rows, cells))
+    stride = max(1, ROWS // max(cells, 1))
+    for first in range(0, rows, stride):
+        part = slice(first, first + stride)
+        log_life = np.log(now[part])[:, None] + np.log1p(np.exp(LOG_RATIOS))
+        before = -0.5 * ((log_life - usual) / params.life_std) ** 2
+        likely = _likelihood(templates.soh_pct, history[part], now[part], params)
+        likely += (
+            (before[:, :, None] + templates.log_weight).reshape(before.shape[0], 1, -1).astype(np.float32)
+        )
+        log_ratio[:, part] = _quantiles(likely)
+    days = np.minimum(np.exp(log_ratio) * now[:, None], params.horizon_days)
+    days = np.where(soh_pct > eol_soh_pct, days, np.where(np.isnan(soh_pct), np.nan, 0.0))
+    p05, p50, p95 = days
+    return p05, p50, p95, p50 >= params.horizon_days
+
+
+def _likelihood(level: Singles, history: LifeHistory, now: Floats, params: OutlookParams) -> Singles:
+    """Logarithm of the likelihood of each template: the weighted squares about it, the best offset taken off.
+
+    Element by element, so that a cell's answer does not depend on its neighbours. Shape
+    ``(rows, cells, templates)``.
+    """
+    told = np.isfinite(history.age_days)
+    share = np.clip(np.where(told, history.age_days, 0.0) / now[:, None], 0.0, 1.0)
+    misfit = params.misfit_pct * np.exp(params.misfit_growth * (1.0 - share))
+    total = history.variance_pct2 + (misfit * misfit)[:, :, None]
+    good = told[:, :, None] & np.isfinite(total) & np.isfinite(history.soh_pct)
+    weight = np.where(good, 1.0 / np.where(good, total, 1.0), 0.0)
+    single = weight.astype(np.float32)
+    soh = np.where(good, history.soh_pct, 0.0).astype(np.float32)
+    shape = (len(now), soh.shape[2], level.shape[1])
+    first, second = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
+    apart, weighted = np.empty_like(first), np.empty_like(first)
+    for k in np.flatnonzero(told.any(axis=0)):
+        np.subtract(soh[:, k, :, None], _at(level, share[:, k])[:, None, :], out=apart)
+        np.multiply(apart, single[:, k, :, None], out=weighted)
+        first += weighted
+        weighted *= apart
+        second += weighted
+    # What all share explains a part of the distance.
+    explained = 1.0 / (1.0 / params.offset_pct**2 + weight.sum(axis=1))
+    first *= first
+    first *= explained.astype(np.float32)[:, :, None]
+    second -= first
+    second *= np.float32(-0.5 / params.together)
+    return second
+
+
+def _at(level: Singles, share: Floats) -> Singles:
+    """SOH of the templates at a relative age of each row. [%], shape ``(rows, templates)``."""
+    at = share * (AGES - 1)
+    low = np.minimum(at.astype(np.int64), AGES - 2)
+    rest = (at - low).astype(np.float32)[:, None]
+    return np.asarray(level[low] + rest * (level[low + 1] - level[low]))
+
+
+def _quantiles(log_weight: Singles) -> Floats:
+    """Quantiles over the places, by the weights of all curves; shape ``(quantiles, rows, cells)``."""
+    log_weight -= log_weight.max(axis=2, keepdims=True)
+    weight = np.exp(log_weight, out=log_weight).reshape(*log_weight.shape[:2], LOG_RATIOS.size, -1)
+    reached = np.cumsum(weight.sum(axis=3), axis=2)
+    total, step = reached[:, :, -1], LOG_RATIOS[1] - LOG_RATIOS[0]
+    found = []
+    for quantile in QUANTILES:
+        wanted = np.float32(quantile) * total
+        place = np.count_nonzero(reached < wanted[:, :, None], axis=2)
+        upper = _taken(reached, place)
+        lower = np.where(place > 0, _taken(reached, np.maximum(place - 1, 0)), 0.0)
+        # The weight of a place lies evenly about it.
+        share = (wanted - lower) / np.maximum(upper - lower, SMALLEST)
+        found.append(LOG_RATIOS[place] + (np.clip(share, 0.0, 1.0) - 0.5) * step)
+    return np.maximum.accumulate(found, axis=0)
+
+
+def _taken(values: Singles, place: Ints) -> Floats:
+    """The value at a place of each row and cell."""
+    return np.take_along_axis(values, place[:, :, None], axis=2)[:, :, 0].astype(np.float64)
