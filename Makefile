@@ -42,7 +42,7 @@ lint: $(VENV)/.dev ## check style, types, layers and declared dependencies
 	$(BIN)/deptry src
 
 bench: $(VENV)/.dev ## run the benchmarks
-	@for script in $(filter-out benchmarks/accuracy.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
+	@for script in $(filter-out benchmarks/accuracy.py benchmarks/plots.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done
 
 proof: $(VENV)/.dev ## run the slow proofs: kill loops, scale, fuzz
 	@$(BIN)/python -m pytest -m proof $(ARGS)

@@ -29,7 +29,7 @@ FILE_LINES, FUNCTION_LINES, FUNCTION_LINES_P90, JOB_LINES = 400, 60, 40, 20
 
 ROOT_ENTRIES = {
     ".ci", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE",
-    "Makefile", "README.md", "SECURITY.md", "benchmarks", "docs", "expectations", "jobs",
+    "Makefile", "README.md", "SECURITY.md", "benchmarks", "docs", "expectations", "jobs", "kql", "ontology",
     "pyproject.toml", "requirements", "src", "tests",
 }  # fmt: skip
 
@@ -41,6 +41,7 @@ FORBIDDEN_METHODS = {
 """What serverless compute or Spark Connect refuse, or what pulls rows to the driver."""
 
 ALLOWED_METHODS = {
+    ("cli/explain.py", "collect"): "one pack, one cell, and its newest changes, for the screen",
     ("cli/look.py", "collect"): "one row a pipeline, for the screen",
     ("cli/mapping_check.py", "collect"): "sample messages, limited, for the screen",
     ("cli/run.py", "collect"): "counts by reason, limited, for the screen",
@@ -51,11 +52,13 @@ ALLOWED_METHODS = {
     ("pipelines/fleet.py", "collect"): "one row: first and last day of the changes",
     ("pipelines/ingest.py", "collect"): "one row a partition of the hub",
     ("pipelines/health.py", "collect"): "one row: from where the packs go on",
+    ("pipelines/push_twins.py", "collect"): "one row an outcome, or a followed table; a few changes to show",
     ("pipelines/quality.py", "collect"): "one row a table, and the batches that are held back",
     ("pipelines/reference.py", "collect"): "a few rows of a reference file: faults, repeated keys, curves",
     ("pipelines/passport.py", "collect"): "one row: where the oldest base stands",
     ("pipelines/refine.py", "collect"): "one row: first and last enqueued time",
     ("pipelines/settle.py", "collect"): "one row, and one a verdict",
+    ("quality/gate.py", "collect"): "one row: the version up to which everything passed",
     ("report/load.py", "collect"): "one row of totals, and a few version names",
     ("report/load_cells.py", "collect"): "the ids of a few packs to draw",
     ("report/load_ops.py", "collect"): "one row: newest instant",
@@ -65,9 +68,13 @@ ALLOWED_METHODS = {
 
 NOT_WRITTEN_YET = {
     "gold.vehicle_position": "coarse positions",
-    "ops.delivery_failure": "sinks",
 }
 """Declared tables that wait for a part that is not built."""
+
+SEVERAL_WRITERS = {
+    "gold.alert": "a pipeline writes alerts of its own codes, so that heat does not wait for ageing",
+}
+"""Tables that more than one pipeline writes, and why none touches what another wrote."""
 
 
 @cache
@@ -193,7 +200,7 @@ def test_a_written_table_is_found_by_its_name(name: str) -> None:
 
 def test_every_table_has_exactly_one_writer() -> None:
     writers = Counter(name for pipeline in PIPELINES.values() for name in pipeline.writes)
-    assert not {name for name, count in writers.items() if count > 1}
+    assert {name for name, count in writers.items() if count > 1} == set(SEVERAL_WRITERS)
     assert set(writers) | set(WRITTEN_OTHERWISE) | set(NOT_WRITTEN_YET) == set(TABLES)
     assert not set(writers) & (set(WRITTEN_OTHERWISE) | set(NOT_WRITTEN_YET))
 

@@ -6,15 +6,15 @@ A key that no section has, a misspelt section too, is an error that names the ne
 from __future__ import annotations
 
 import difflib
-import json
 import os
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from battery_lake.errors import SettingsError
+from battery_lake.sections import AdxSettings, ByChemistry, Positive, Section, TwinsSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -23,26 +23,6 @@ FILE_NAME: Final = "battery_lake.toml"
 ENV_PREFIX: Final = "BATTERY_LAKE_"
 OUTSIDE_SETTINGS: Final = frozenset({"BATTERY_LAKE_JARS", "BATTERY_LAKE_MAVEN_URL", "BATTERY_LAKE_CONFIG"})
 """Variables that are read before there are settings, or say where they are."""
-
-Positive = Annotated[float, Field(gt=0)]
-
-
-def _by_chemistry(given: object) -> object:
-    """What a file has as a table comes as JSON from the environment and from arguments."""
-    found = json.loads(given) if isinstance(given, str) else given
-    if isinstance(found, dict) and "default" not in found:
-        raise ValueError("it needs a default for the other chemistries")
-    return found
-
-
-ByChemistry = Annotated[dict[str, float], BeforeValidator(_by_chemistry)]
-"""A limit for each chemistry, and ``default`` for the others."""
-
-
-class Section(BaseModel):
-    """A group of settings; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class LakeSettings(Section):
@@ -205,6 +185,8 @@ class Settings(Section):
     sessions: SessionSettings = SessionSettings()
     health: HealthSettings = HealthSettings()
     quality: QualitySettings = QualitySettings()
+    twins: TwinsSettings = TwinsSettings()
+    adx: AdxSettings = AdxSettings()
     spark: SparkSettings = SparkSettings()
 
     @property

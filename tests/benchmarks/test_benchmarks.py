@@ -12,6 +12,7 @@ import pytest
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SMALLEST = {
     "bronze_to_silver": ("--vehicles", "1", "--days", "20"),
+    "daily_cost": ("--vehicles", "2", "--days", "70"),
     "health_step": ("--vehicles", "1", "--days", "5", "--textbook-cells", "96"),
     "hub_source": ("--messages", "2000"),
     "kafka_source": ("--messages", "2000"),
@@ -20,8 +21,8 @@ SMALLEST = {
 
 
 def test_no_benchmark_is_left_out() -> None:
-    # Accuracy has no sides to compare: test_accuracy.py runs it.
-    assert {file.stem for file in BENCHMARKS.glob("*.py")} == {*SMALLEST, "accuracy"}
+    # These have no sides to compare in speed: test_accuracy.py, test_alerts.py and test_plots.py run them.
+    assert {file.stem for file in BENCHMARKS.glob("*.py")} == {*SMALLEST, "accuracy", "alerts", "plots"}
 
 
 @pytest.mark.parametrize("name", SMALLEST)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SMALL = ("demo", "--vehicles", "2", "--days", "10")
 GOLD = (
     "session", "capacity_observation", "cell_state", "cell_health", "cell_life", "cell_current",
-    "pack_health", "battery_passport", "vehicle_status", "fleet_daily",
+    "soh_change", "pack_health", "battery_passport", "vehicle_status", "fleet_daily",
 )  # fmt: skip
 
 

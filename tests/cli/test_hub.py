@@ -25,7 +25,7 @@ def hub_up(home: Path, *more: str) -> Iterator[tuple[subprocess.Popen[str], dict
     """``battery-lake local up --json``; yields the process and what it told."""
     command = [sys.executable, "-m", "battery_lake", "--set", f"home={home}", "local", "up"]
     process = subprocess.Popen(
-        [*command, "--port", "0", "--json", *more],
+        [*command, "--port", "0", "--no-explorer", "--no-twins", "--json", *more],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -87,7 +87,9 @@ def test_a_hub_takes_key_retention_and_tls(tmp_path: Path) -> None:
 
 def test_a_hub_without_json_tells_what_to_type_in_another_shell(tmp_path: Path) -> None:
     command = [sys.executable, "-u", "-m", "battery_lake", "--set", f"home={tmp_path}", "local", "up"]
-    with subprocess.Popen([*command, "--port", "0"], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [*command, "--port", "0", "--no-explorer"], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(4)]
         process.terminate()

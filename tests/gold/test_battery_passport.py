@@ -51,10 +51,10 @@ def day_of(number: int, end_soc_pct: float = 50.0, temperature_c: float = 20.0) 
     return [drive, charge]
 
 
-def health(number: int, soh_pct: float) -> dict[str, Any]:
+def health(number: int, soh_pct: float, soh_r_pct: float | None = None) -> dict[str, Any]:
     return {
         "pack_id": "P1", "as_of_date": (DAY_1 + dt.timedelta(days=number)).date(), "soh_min_pct": soh_pct,
-        "alerts": [], "method_version": "kalman",
+        "soh_r_median_pct": soh_r_pct, "alerts": [], "method_version": "kalman",
     }  # fmt: skip
 
 
@@ -103,10 +103,24 @@ def test_time_is_spent_in_ranges_and_harm_is_counted(told: Any) -> None:
 
 
 def test_going_on_from_a_base_gives_what_one_run_gives(told: Any) -> None:
-    sessions, known = [s for n in range(6) for s in day_of(n)], [health(1, 95.0), health(4, 94.0)]
+    sessions, known = [s for n in range(6) for s in day_of(n)], [health(1, 95.0, 90.0), health(4, 94.0)]
     whole = told(sessions, known)
     for split in (1, 2, 5):
         assert told(sessions[2 * split - 2 :], known, base=[whole[split - 1]]) == whole[split:]
+
+
+def test_resistance_has_grown_by_what_new_over_now_says_and_lasts_until_it_is_told_again(told: Any) -> None:
+    days = told(day_of(0) + day_of(2), [health(1, 95.0, 80.0), health(3, 95.0), health(4, 95.0, 75.0)])
+    expected = [None, 25.0, 25.0, 25.0, 100.0 / 3.0]
+    assert [row["resistance_increase_pct"] for row in days] == [pytest.approx(value) for value in expected]
+    assert "new_resistance_mohm" in days[0]["sources"]["resistance_increase_pct"]
+
+
+def test_a_pack_that_was_never_charged_has_energy_but_no_efficiency(told: Any) -> None:
+    days = told([day_of(n)[0] for n in range(24)], [health(0, 90.0)])
+    assert days[-1]["efc"] == pytest.approx(6.0)
+    assert (days[-1]["energy_in_wh"], days[-1]["round_trip_efficiency_pct"]) == (0.0, None)
+    assert days[-1]["soce_pct"] == pytest.approx(90.0)
 
 
 def test_sessions_that_know_nothing_are_survived(told: Any) -> None:

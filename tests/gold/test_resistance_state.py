@@ -11,7 +11,7 @@ import pytest
 from battery_lake.cells.first_step import PULSE_GROWTH_FRAC
 from battery_lake.cells.resistance import ResistanceParams
 from battery_lake.gold.cell_health import cell_health
-from battery_lake.gold.cell_state import METHOD, HealthParams, cell_state, pack_days, pack_inputs
+from battery_lake.gold.cell_state import STATE, HealthParams, cell_state, pack_days, pack_inputs
 from battery_lake.gold.resistance_state import StepSeries, follow, relative_pct, stored
 
 PARAMS = ResistanceParams()
@@ -114,7 +114,7 @@ def test_a_stored_state_goes_on_and_one_without_resistance_starts_anew(frame):
     whole, _ = days_of(frame, early + late, [observation(1), observation(2)])
     begun, _ = days_of(frame, early, [observation(1)])
     state = cell_state(begun).collect()[0].asDict(recursive=True)
-    assert state["method_version"] == METHOD
+    assert state["method_version"] == STATE
     resumed, _ = days_of(frame, [early[1], *late], [observation(1), observation(2)], [state])
     one, other = (
         [r.resistance_mohm for r in made.orderBy("as_of_date").collect()] for made in (whole, resumed)

@@ -39,7 +39,7 @@ def made_from_nothing(frame):
     inputs = pack_inputs(sessions, observations, packs, frame("gold.cell_state", []))
     days = pack_days(inputs, HealthParams())
     health, life = frame("gold.cell_health", []), frame("gold.cell_life", [])
-    told = frame("gold.pack_health", [])
+    told, passports = frame("gold.pack_health", []), frame("gold.battery_passport", [])
     return {
         "gold.session": session(frame("silver.telemetry", []), packs, SessionParams()),
         "gold.capacity_observation": capacity_observation(sessions, packs, CapacityParams()),
@@ -47,10 +47,10 @@ def made_from_nothing(frame):
         "gold.cell_health": cell_health(days, packs),
         "gold.cell_life": cell_life(days, packs),
         "gold.cell_current": cell_current(health, life),
-        "gold.pack_health": pack_health(health, life, sessions, packs, PackHealthParams()),
-        "gold.battery_passport": battery_passport(frame("gold.battery_passport", []), sessions, told, packs),
+        "gold.pack_health": pack_health(health, life, sessions, passports, packs, PackHealthParams()),
+        "gold.battery_passport": battery_passport(passports, sessions, told, packs),
         "gold.vehicle_status": vehicle_status(sessions, told),
-        "gold.fleet_daily": fleet_daily(told, sessions, packs),
+        "gold.fleet_daily": fleet_daily(told, sessions, packs, DAY, day(30)),
     }
 
 
@@ -100,7 +100,8 @@ def test_a_pack_is_told_by_its_weakest_cell_and_the_cell_that_ends_first(frame):
         ("Q/01/01", 79.0, None),
     ]
     health = [
-        {"cell_id": c, "as_of_date": DAY, "pack_id": c[0], "soh_pct": s, "efc": 10.0} for c, s, _ in cells
+        {"cell_id": c, "as_of_date": DAY, "pack_id": c[0], "soh_pct": s, "efc": 10.0, "soh_r_pct": s - 10.0}
+        for c, s, _ in cells
     ]
     life = [{"cell_id": c, "as_of_date": DAY, "pack_id": c[0], "rul_days_p05": r, "rul_days_p50": r,
              "rul_days_p95": r, "censored": r is None} for c, _, r in cells]  # fmt: skip
@@ -110,6 +111,7 @@ def test_a_pack_is_told_by_its_weakest_cell_and_the_cell_that_ends_first(frame):
     ]
     made = pack_health(
         frame("gold.cell_health", health), frame("gold.cell_life", life), frame("gold.session", rests),
+        frame("gold.battery_passport", [{"pack_id": "P", "as_of_date": DAY, "soce_pct": 77.0}]),
         frame("reference.packs", packs), PackHealthParams(),
     )  # fmt: skip
     p, q = sorted(made.collect(), key=lambda row: row.pack_id)
@@ -117,6 +119,7 @@ def test_a_pack_is_told_by_its_weakest_cell_and_the_cell_that_ends_first(frame):
     assert (p.weakest_cell_id, p.rul_days_p50, p.censored) == ("P/01/01", 400.0, False)
     assert p.imbalance_mv == pytest.approx(10.0)
     assert (p.efc, p.throughput_ah) == (10.0, 1000.0)
+    assert (p.soce_pct, p.soh_r_median_pct, q.soce_pct) == (77.0, 80.0, None)
     assert (p.alerts, q.alerts) == (["end_of_life", "weak_cell"], [])
     assert (q.rul_days_p50, q.censored, q.imbalance_mv) == (None, True, None)
 
@@ -132,8 +135,9 @@ def test_a_pack_counts_for_the_fleet_for_thirty_days_on_days_with_news_of_its_mo
         {"pack_id": "B", "started_at": at(30, 2), "duration_s": 100.0, "gap_s": 0.0},
     ]
     made = fleet_daily(
-        frame("gold.pack_health", health), frame("gold.session", sessions), frame("reference.packs", packs)
-    )
+        frame("gold.pack_health", health), frame("gold.session", sessions), frame("reference.packs", packs),
+        day(0), day(31),
+    )  # fmt: skip
     rows = {((r.as_of_date - DAY).days, r.model): r for r in made.collect()}
     assert {key: (r.vehicles, r.soh_pct_p50, r.soh_min_pct, r.alerts) for key, r in rows.items()} == {
         (0, "M"): (1, 90.0, 89.0, 0),

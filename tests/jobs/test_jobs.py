@@ -6,12 +6,17 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from deltalake import DeltaTable
 
+from battery_lake.local.kusto import KustoStandIn
+from battery_lake.local.kusto.commands import manage
+from battery_lake.local.kusto.query import run
+from battery_lake.local.twins import DigitalTwinsStandIn
 from battery_lake.pipelines.registry import JOBS
+from battery_lake.serving.kql import commands, scripts
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -30,6 +35,10 @@ class Story:
     ended: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
     rows_after: dict[str, dict[str, int]] = field(default_factory=dict)
     """Rows of every table, after each job."""
+    shown: list[Any] = field(default_factory=list)
+    """Vehicles that Data Explorer shows at the end."""
+    twins: list[str] = field(default_factory=list)
+    """Ids of the twins at the end."""
 
 
 def job(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -65,10 +74,43 @@ def story(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Stor
         "refine": (f"--home={home}",),
         "health": ("--home", str(home), "--spark.shuffle_partitions=1"),
     }
-    for name in JOBS:
-        told.ended[name] = job(FOLDER / f"{name}.py", *parameters.get(name, (f"--home={home}",)))
-        told.rows_after[name] = row_counts(home)
+    with contextlib.ExitStack() as during:
+        standin = during.enter_context(_explorer(root / "explorer"))
+        parameters["push_adx"] = (
+            f"--home={home}", f"--adx.cluster={standin.address}", "--adx.tables=vehicle_status",
+            "--adx.checked_only=false",
+        )  # fmt: skip
+        twins = during.enter_context(DigitalTwinsStandIn(root / "twins"))
+        parameters["push_twins"] = (
+            f"--home={home}", f"--twins.endpoint={twins.endpoint}", f"--twins.token={twins.token}",
+            f"--twins.certificate={twins.certificate}", "--twins.checked_only=false",
+        )  # fmt: skip
+        for name in JOBS:
+            told.ended[name] = job(FOLDER / f"{name}.py", *parameters.get(name, (f"--home={home}",)))
+            told.rows_after[name] = row_counts(home)
+        told.shown = list(run(standin.store, "vehicle_status | project vehicle_id").rows)
+        told.twins = [twin["$dtId"] for _, twin in twins._instance.store.twins()]
     return told
+
+
+def _explorer(folder: Path) -> KustoStandIn:
+    """Data Explorer with our tables in it; streams need no Node."""
+    standin = KustoStandIn(folder, queued=False)
+    for text in scripts().values():
+        for command in commands(text):
+            manage(standin.store, command, standin.database, [])
+    return standin
+
+
+def test_push_adx_brings_the_vehicles_to_data_explorer(story: Story) -> None:
+    assert len(story.shown) == story.rows_after["health"]["gold.vehicle_status"] > 0
+
+
+def test_push_twins_brings_vehicles_and_packs_to_the_graph(story: Story) -> None:
+    after = story.rows_after["health"]
+    vehicles = [name for name in story.twins if name.startswith("vehicle-")]
+    assert len(vehicles) == after["gold.vehicle_status"]
+    assert len(story.twins) == after["gold.vehicle_status"] + after["reference.packs"]
 
 
 def test_every_job_has_a_file_of_a_few_lines() -> None:
@@ -100,7 +142,7 @@ def test_health_fills_gold(story: Story) -> None:
     after = story.rows_after["health"]
     filled = (
         "session", "capacity_observation", "cell_state", "cell_health", "cell_life", "cell_current",
-        "pack_health", "battery_passport", "vehicle_status", "fleet_daily",
+        "soh_change", "pack_health", "battery_passport", "vehicle_status", "fleet_daily",
     )  # fmt: skip
     assert not [name for name in filled if not after.get(f"gold.{name}")]
 

@@ -225,8 +225,12 @@ def test_an_alert_goes_with_its_evidence_and_no_other_pack_is_touched(in_parts, 
     hot = [row for row in MESSAGES if row["pack_id"] == "HOT" and max(row["temperatures_c"]) > 50.0]
     weak = [row for row in MESSAGES if row["pack_id"] == "WEAK" and row["measured_at"] >= at(WEAK_FROM)]
     delete(lake, "silver.telemetry", frame("silver.telemetry", [*hot, *weak]))
+    # An alert of another pipeline's code is none of its business.
+    knee = {"pack_id": "HOT", "cell_id": "HOT/01/01", "code": "knee", "raised_at": at(1), "severity": "info"}
+    upsert(lake, "gold.alert", frame("gold.alert", [knee]))
     assert ALERTS.run(lake).counts.rows_in == 2
-    assert found(lake, "HOT") == found(lake, "WEAK") == []
+    assert found(lake, "WEAK") == []
+    assert [alert["code"] for alert in found(lake, "HOT")] == ["knee"]
     for name in NAMES:
         assert [row for row in rows(lake, name) if row["pack_id"] not in {"HOT", "WEAK"}] == others[name]
         assert changed_packs(lake, name, before) <= {"HOT", "WEAK"}

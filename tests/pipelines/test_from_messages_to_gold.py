@@ -11,9 +11,9 @@ from battery_lake.tables.registry import TABLES
 
 GOLD = (
     "gold.session", "gold.capacity_observation", "gold.cell_state", "gold.cell_health", "gold.cell_life",
-    "gold.cell_current", "gold.cell_deviation", "gold.alert_state", "gold.alert", "gold.pack_health",
-    "gold.battery_passport", "gold.fleet_daily",
-    "gold.vehicle_status",
+    "gold.soh_change", "gold.cell_current", "gold.cell_deviation", "gold.alert_state", "gold.alert",
+    "gold.day_estimate", "gold.ageing_state", "gold.pack_health", "gold.battery_passport",
+    "gold.fleet_daily", "gold.vehicle_status",
 )  # fmt: skip
 CAPACITIES = {"A": (49.0, 47.5, 40.0), "B": (46.0, 45.0), "E": (49.0, 47.5, 40.0)}
 
@@ -207,13 +207,16 @@ def test_a_late_message_reopens_only_its_own_session(at_once, packs, landing_lin
     assert {r.pack_id for r in made.changed_since("gold.cell_health", before)} == {"A"}
     for name in ("gold.cell_life", "gold.cell_current", "gold.cell_state", "gold.pack_health"):
         assert {r.pack_id for r in made.changed_since(name, before)} <= {"A"}, name
+    assert {r.pack_id for r in made.changed_since("gold.soh_change", before)} <= {"A"}
     assert {r.vehicle_id for r in made.changed_since("gold.vehicle_status", before)} <= {"V1"}
 
 
 def test_batches_that_run_again_change_no_gold(at_once, tmp_path):
     made = at_once.copy(tmp_path)
     before, versions = {name: made.rows(name) for name in GOLD}, made.versions()
-    for pipeline in ("alerts", "sessions", "capacity", "health", "fleet"):
+    for pipeline in (
+        "alerts", "sessions", "capacity", "ageing_alerts", "health", "soh_changes", "fleet",
+    ):  # fmt: skip
         folder = Path(made.lake.checkpoint(pipeline), "commits")
         newest = max(
             (file for file in folder.iterdir() if file.name.isdigit()), key=lambda file: int(file.name)

@@ -59,6 +59,10 @@ AS_IT_SHOULD_BE: Final[dict[str, dict[str, Any]]] = {
         "pack_id": "P1", "as_of_date": DAY, "soh_min_pct": 90.0, "soh_median_pct": 95.0, "soh_max_pct": 96.0,
         "rul_days_p05": 1.0, "rul_days_p95": 3.0, "throughput_ah": 10.0, "alerts": [], "method_version": "1",
     },
+    "gold.soh_change": {
+        "cell_id": "P1/1/1", "as_of_date": DAY, "pack_id": "P1", "series_index": 0, "change_pct": -0.6,
+        "since_date": DAY - dt.timedelta(days=9), "reasons": ["new_window"], "method_version": "1",
+    },
     "gold.cell_deviation": {
         "pack_id": "P1", "as_of_date": DAY, "deviation_mv": [0.0, None], "deviation_std_mv": [0.5, None],
         "spread_mv": 1.5, "width_mv": 4.0, "messages": 20, "hot_severity": "warning",
@@ -68,6 +72,11 @@ AS_IT_SHOULD_BE: Final[dict[str, dict[str, Any]]] = {
         "pack_id": "P1", "as_of_at": T0, "cell_evidence": {"low": [0.0, 20.0]}, "cell_trend": TREND,
         "width_trend": TREND, "method_version": "1",
     },
+    "gold.day_estimate": {
+        "pack_id": "P1", "as_of_date": DAY, "day_soh_pct": [95.0, None], "day_soh_std_pct": [1.0, None],
+        "day_resistance_mohm": [1.5, None], "day_resistance_std_mohm": [0.1, None], "method_version": "1",
+    },
+    "gold.ageing_state": {"pack_id": "P1", "as_of_at": T0, "open_alerts": [], "method_version": "1"},
     "gold.alert": {
         "pack_id": "P1", "cell_id": "P1/1/1", "code": "c", "raised_at": T0, "severity": "info",
         "cleared_at": LATER,
@@ -199,6 +208,13 @@ BROKEN: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "quantiles_crossed": {"rul_days_p05": 4.0},
         "throughput_negative": {"throughput_ah": -1.0},
     },
+    "gold.soh_change": {
+        "key_repeated": SAME,
+        "move_small": {"change_pct": 0.5},
+        "reason_missing": {"reasons": []},
+        "before_not_before": {"since_date": DAY},
+        "no_window_stands": {"reasons": ["no_window_stands"]},
+    },
     "gold.cell_deviation": {
         "key_repeated": SAME,
         "no_messages": {"messages": 0, "frozen_messages": None},
@@ -219,6 +235,23 @@ BROKEN: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "rate_variance_negative": {"cell_trend": TREND | {"rate_variance": [-1.0, 1.0]}},
         "width_variance_negative": {"width_trend": TREND | {"level_variance": [-1.0]}},
         "cells_differ": {"cell_evidence": {"low": [0.0]}},
+    },
+    "gold.day_estimate": {
+        "key_repeated": SAME,
+        "nothing_told": {"day_soh_pct": None, "day_resistance_mohm": None},
+        "soh_low": {"day_soh_pct": [-1.0, None]},
+        "soh_high": {"day_soh_pct": [201.0, None]},
+        "soh_std_not_positive": {"day_soh_std_pct": [0.0, None]},
+        "resistance_not_positive": {"day_resistance_mohm": [0.0, None]},
+        "resistance_std_not_positive": {"day_resistance_std_mohm": [0.0, None]},
+    },
+    "gold.ageing_state": {
+        "key_repeated": SAME,
+        "open_before_raised": {
+            "open_alerts": [
+                {"series_index": 0, "code": "knee", "raised_at": LATER, "severity": "info", "evidence": "{}"}
+            ]
+        },
     },
     "gold.alert": {
         "key_repeated": SAME,

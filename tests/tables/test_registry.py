@@ -13,8 +13,9 @@ DESIGNED = {
     "silver.telemetry", "silver.telemetry_part", "silver.quarantine", "silver.signal_fault",
     "reference.packs", "reference.pack_assignment",
     "gold.session", "gold.capacity_observation", "gold.cell_state", "gold.cell_health", "gold.cell_life",
-    "gold.cell_current", "gold.pack_health", "gold.alert", "gold.vehicle_status",
-    "gold.cell_deviation", "gold.alert_state", "gold.vehicle_position",
+    "gold.soh_change", "gold.cell_current", "gold.pack_health", "gold.alert", "gold.vehicle_status",
+    "gold.cell_deviation", "gold.alert_state", "gold.day_estimate", "gold.ageing_state",
+    "gold.vehicle_position",
     "gold.fleet_daily", "gold.battery_passport", "gold.data_quality",
     "ops.batch", "ops.data_gap", "ops.delivery_failure",
 }  # fmt: skip
@@ -56,6 +57,8 @@ def test_one_name_has_one_type_and_instants_are_named_for_it():
     several = {name: kinds for name, kinds in types.items() if len(kinds) > 1 and name not in arrays}
     assert several.pop("alerts") == {"int", "array<string>"}  # counted for the fleet, listed for a pack
     assert several.pop("batch_id") == {"string", "bigint"}  # a check may look at no batch of a stream
+    # codes of why a SOH moved; why a message was refused has details
+    assert several.pop("reasons") == {"array<string>", "array<struct<code:string,detail:string>>"}
     assert several == {}
     instants = {name for name, kinds in types.items() if "timestamp" in kinds}
     assert {name for name in instants if not name.endswith("_at")} == {"valid_from", "valid_to"}

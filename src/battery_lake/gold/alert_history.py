@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 import pyarrow as pa
 
 from battery_lake.cells.alerts import SEVERITIES
+from battery_lake.gold.alert_days import DAY_US
 
 if TYPE_CHECKING:
-    from battery_lake.cells.arrays import Bools, Floats
-    from battery_lake.gold.alert_days import PackDay
+    from battery_lake.cells.arrays import Bools, Floats, Ints
     from battery_lake.gold.alert_rules import Told
 
 WHOLE_PACK: Final = -1
-OF_CELLS: Final = ("weak_cell", "self_discharge")
+OF_CELLS: Final = ("weak_cell", "self_discharge", "sudden_fade", "knee", "resistance_jump")
 """Codes that name a cell; the others concern the whole pack."""
 
 _AT: Final = pa.timestamp("us", tz="UTC")
@@ -56,6 +56,18 @@ class PackAlert:
         }
 
 
+class Dated(Protocol):
+    """A day of every pack: days since 1970, and its first instant in microseconds since then."""
+
+    @property
+    def day(self) -> Floats:
+        """Days since 1970. [d], shape ``(packs,)``."""
+
+    @property
+    def start_us(self) -> Ints:
+        """First instant, microseconds since 1970. Shape ``(packs,)``."""
+
+
 class History:
     """What was raised and cleared, day by day.
 
@@ -86,7 +98,28 @@ class History:
         """
         self._before += [(pack, alert) for (pack, _, _), alert in self._open.items() if packs[pack]]
 
-    def take(self, told: Told, day: PackDay) -> None:
+    def raised_days(self, code: str, cells: int) -> Floats:
+        """Return the days on which open alerts of cells were raised; NaN: none is. [d].
+
+        Parameters
+        ----------
+        code
+            Of the alerts.
+        cells
+            Cells of every pack.
+
+        Returns
+        -------
+        Floats
+            Days since 1970. Shape ``(packs, cells)``.
+        """
+        days = np.full((self._packs, cells), np.nan)
+        for (pack, index, kind), alert in self._open.items():
+            if kind == code and 0 <= index < cells:
+                days[pack, index] = alert.raised_at // DAY_US
+        return days
+
+    def take(self, told: Told, day: Dated) -> None:
         """Raise, go on with, or clear what a rule says of a day.
 
         Parameters

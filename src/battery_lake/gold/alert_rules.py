@@ -36,6 +36,12 @@ HOLD: Final = 0.5
 """A trend that raised an alert keeps it open while it is at least this share of what raises one. [1]"""
 
 
+CODES: Final = (
+    "weak_cell", "self_discharge", "imbalance_growth", "over_temperature", "plating_risk", "frozen_sensor",
+)  # fmt: skip
+"""What these rules raise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """What is known of many packs, their cells one after the other.

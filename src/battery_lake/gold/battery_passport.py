@@ -13,7 +13,7 @@ from battery_lake.tables.gold import BATTERY_PASSPORT
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-METHOD: Final = "passport-1"
+METHOD: Final = "passport-2"
 LONGEST_SILENCE_S: Final = 3 * 86_400.0
 """A longer silence is counted nowhere: nobody knows how the pack spent it. [s]"""
 
@@ -34,6 +34,8 @@ SOURCES: Final = {
     "efc": "throughput_ah over twice the rated capacity",
     "throughput_ah": "gold.session: current counted",
     "throughput_wh": "gold.session: power counted",
+    "resistance_increase_pct": "100 / gold.pack_health.soh_r_median_pct less 1, the median cell; new is what"
+    " reference.packs.new_resistance_mohm says, else what the pack's first steps told",
     "round_trip_efficiency_pct": "gold.session: energy out over energy in, less what is stored",
     "temperature_range_s": "gold.session: mean temperature of each session and of the silence before it",
     "soc_range_s": "gold.session: the BMS's SOC of each session and of the silence before it",
@@ -67,7 +69,7 @@ def battery_passport(base: DataFrame, sessions: DataFrame, health: DataFrame, pa
     sessions
         gold.session of the packs after their base, and of ``LONGEST_SILENCE_S`` before.
     health
-        gold.pack_health of the packs after their base.
+        ``soh_min_pct`` and ``soh_r_median_pct`` of gold.pack_health, of the packs after their base.
     packs
         reference.packs.
 
@@ -79,7 +81,9 @@ def battery_passport(base: DataFrame, sessions: DataFrame, health: DataFrame, pa
     """
     key = ["pack_id", "as_of_date"]
     begun = base.select("pack_id", F.col("as_of_date").alias("base_date"))
-    days = _days(_with_time(sessions)).join(health.select(*key, "soh_min_pct"), on=key, how="full")
+    increase_pct = 100 * (100 / F.col("soh_r_median_pct") - 1)
+    known = health.select(*key, "soh_min_pct", increase_pct.alias("resistance_increase_pct"))
+    days = _days(_with_time(sessions)).join(known, on=key, how="full")
     new = days.join(F.broadcast(begun), on="pack_id", how="left").where(
         "base_date IS NULL OR as_of_date > base_date"
     )
@@ -154,7 +158,8 @@ def _as_day(base: DataFrame) -> DataFrame:
         "throughput_ah", "throughput_wh", "energy_in_wh", "energy_out_wh", "charge_out_ah",
         *(value.alias(name) for name, value in taken.items()),
         "first_soc_pct",
-        F.col("soh_min_pct"),
+        "soh_min_pct",
+        "resistance_increase_pct",
         F.lit(True).alias("is_base"),
     )  # fmt: skip
 
@@ -164,20 +169,22 @@ def _counted_on(days: DataFrame) -> DataFrame:
     so_far = Window.partitionBy("pack_id").orderBy("as_of_date").rowsBetween(Window.unboundedPreceding, 0)
     return days.withColumns({
         **{name: F.sum(F.coalesce(name, F.lit(0.0))).over(so_far) for name in COUNTERS},
-        "soh_min_pct": F.last("soh_min_pct", ignorenulls=True).over(so_far),
+        **{
+            name: F.last(name, ignorenulls=True).over(so_far)
+            for name in ("soh_min_pct", "resistance_increase_pct", "last_soc_pct")
+        },
         "first_soc_pct": F.first("first_soc_pct", ignorenulls=True).over(so_far),
-        "last_soc_pct": F.last("last_soc_pct", ignorenulls=True).over(so_far),
     })
 
 
 def _told(counted: DataFrame, packs: DataFrame) -> DataFrame:
     """The days in the form of the contract."""
     known = packs.select("pack_id", "rated_capacity_ah", "rated_energy_wh")
-    mean_v = F.when(F.col("charge_out_ah") > 0, F.col("energy_out_wh") / F.col("charge_out_ah"))
+    mean_v = F.try_divide("energy_out_wh", "charge_out_ah")
     # What is still stored of the energy that went in, or what was stored before, is no loss.
     stored_wh = (F.col("last_soc_pct") - F.col("first_soc_pct")) / 100 * F.col("remaining_energy_wh")
-    efficiency = 100 * (F.col("energy_out_wh") + stored_wh) / F.col("energy_in_wh")
-    is_told = (F.col("efc") >= MIN_EFC) & (F.col("energy_in_wh") > 0) & efficiency.between(0, 100)
+    efficiency = F.try_divide(100 * (F.col("energy_out_wh") + stored_wh), F.col("energy_in_wh"))
+    is_told = (F.col("efc") >= MIN_EFC) & efficiency.between(0, 100)
     return (
         counted
         .join(F.broadcast(known), on="pack_id", how="inner")
@@ -188,7 +195,6 @@ def _told(counted: DataFrame, packs: DataFrame) -> DataFrame:
         .withColumn("remaining_energy_wh", F.col("remaining_capacity_ah") * mean_v)
         .withColumns({
             "soce_pct": 100 * F.col("remaining_energy_wh") / F.col("rated_energy_wh"),
-            "resistance_increase_pct": F.lit(None).cast("double"),
             "round_trip_efficiency_pct": F.when(is_told, efficiency),
             "temperature_range_s": _map(TEMPERATURE_NAMES, "double"),
             "soc_range_s": _map(SOC_NAMES, "double"),

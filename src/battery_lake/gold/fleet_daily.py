@@ -10,40 +10,66 @@ from pyspark.sql import functions as F
 from battery_lake.tables.gold import FLEET_DAILY
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from pyspark.sql import DataFrame
 
 FRESH_DAYS: Final = 30
 """A pack counts on a day if it had evidence within so many days before."""
 
 
-def fleet_daily(health: DataFrame, sessions: DataFrame, packs: DataFrame) -> DataFrame:
+def lasting(health: DataFrame, first: dt.date, last: dt.date) -> DataFrame:
+    """Every row once for each day from first to last on which it is its pack's newest and still fresh.
+
+    Parameters
+    ----------
+    health
+        Rows of packs, one a day at most; other columns stay.
+    first, last
+        The days.
+
+    Returns
+    -------
+    DataFrame
+        The rows with ``as_of_date`` the day, and ``told_on`` the row's own.
+    """
+    per_pack = Window.partitionBy("pack_id").orderBy("as_of_date")
+    until = F.least(
+        F.date_add("as_of_date", FRESH_DAYS),
+        F.date_sub(F.lead("as_of_date").over(per_pack), 1),
+        F.lit(last),
+    )
+    since = F.greatest("as_of_date", F.lit(first))
+    spans = health.withColumns({"since": since, "until": until}).where("since <= until")
+    return (
+        spans
+        .withColumnRenamed("as_of_date", "told_on")
+        .withColumn("as_of_date", F.explode(F.sequence("since", "until")))
+        .drop("since", "until")
+    )
+
+
+def fleet_daily(
+    health: DataFrame, sessions: DataFrame, packs: DataFrame, first: dt.date, last: dt.date
+) -> DataFrame:
     """One row per day, model and chemistry on which at least one of its packs had new evidence.
 
     Parameters
     ----------
     health
-        gold.pack_health, from :data:`FRESH_DAYS` before the first day to be told.
+        gold.pack_health, from :data:`FRESH_DAYS` before first.
     sessions
-        gold.session of the days to be told.
+        gold.session of these days.
     packs
         reference.packs.
+    first, last
+        The days to be told.
     """
     cohort = packs.select("pack_id", F.coalesce("model", F.lit("unknown")).alias("model"), "chemistry")
     key = ["as_of_date", "model", "chemistry"]
     known = health.join(F.broadcast(cohort), on="pack_id", how="inner")
-    per_pack = Window.partitionBy("pack_id").orderBy("as_of_date")
-    until = F.least(
-        F.date_add("as_of_date", FRESH_DAYS),
-        F.coalesce(F.date_sub(F.lead("as_of_date").over(per_pack), 1), F.lit("9999-12-31").cast("date")),
-    )
-    lasting = known.withColumn("until", until).withColumn("day", F.explode(F.sequence("as_of_date", "until")))
     told = known.select(*key).distinct()
-    daily = (
-        lasting
-        .drop("as_of_date", "until")
-        .withColumnRenamed("day", "as_of_date")
-        .join(told, on=key, how="left_semi")
-    )
+    daily = lasting(known, first, last).join(told, on=key, how="left_semi")
     summary = daily.groupBy(*key).agg(
         F.count(F.lit(1)).cast("int").alias("vehicles"),
         *(F.percentile("soh_median_pct", q / 100).alias(f"soh_pct_p{q}") for q in (10, 50, 90)),

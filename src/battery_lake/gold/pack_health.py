@@ -30,10 +30,33 @@ class PackHealthParams:
     eol_soh_pct: float = 80.0
 
 
+def pack_summary(health: DataFrame) -> DataFrame:
+    """One row per pack and day: weakest, median and best cell, resistance and cycles.
+
+    Parameters
+    ----------
+    health
+        gold.cell_health.
+    """
+    return health.groupBy("pack_id", "as_of_date").agg(
+        F.min("soh_pct").alias("soh_min_pct"),
+        F.median("soh_pct").alias("soh_median_pct"),
+        F.max("soh_pct").alias("soh_max_pct"),
+        F.median("soh_r_pct").alias("soh_r_median_pct"),
+        F.min_by("cell_id", F.struct("soh_pct", "cell_id")).alias("weakest_cell_id"),
+        F.max("efc").alias("efc"),
+    )
+
+
 def pack_health(
-    health: DataFrame, life: DataFrame, rests: DataFrame, packs: DataFrame, params: PackHealthParams
+    health: DataFrame,
+    life: DataFrame,
+    rests: DataFrame,
+    passports: DataFrame,
+    packs: DataFrame,
+    params: PackHealthParams,
 ) -> DataFrame:
-    """One row per pack and day with new evidence.
+    """One row per pack and day with new evidence; where it stands among others is not told here.
 
     Parameters
     ----------
@@ -41,45 +64,41 @@ def pack_health(
         gold.cell_health and gold.cell_life of the days to be told.
     rests
         gold.session, kind rest, of the same days.
+    passports
+        gold.battery_passport of the same days: state of certified energy.
     packs
         reference.packs.
     params
         What counts as an alert.
     """
     key = ["pack_id", "as_of_date"]
-    ended_first = F.struct(F.coalesce("rul_days_p50", F.lit(1e12)), "cell_id")
-    summary = (
-        health
-        .join(life.drop("pack_id", "series_index"), on=["cell_id", "as_of_date"], how="left")
-        .groupBy(*key)
-        .agg(
-            F.min("soh_pct").alias("soh_min_pct"),
-            F.median("soh_pct").alias("soh_median_pct"),
-            F.max("soh_pct").alias("soh_max_pct"),
-            F.min_by("cell_id", F.struct("soh_pct", "cell_id")).alias("weakest_cell_id"),
-            F.max("efc").alias("efc"),
-            *(F.min_by(f"rul_days_{q}", ended_first).alias(f"rul_days_{q}") for q in ("p05", "p50", "p95")),
-            F.min_by("censored", ended_first).alias("censored"),
-        )
-    )
     known = packs.select("pack_id", "eol_soh_pct", "rated_capacity_ah")
     is_at_end = F.col("soh_min_pct") < F.coalesce("eol_soh_pct", F.lit(params.eol_soh_pct))
     is_weak = F.col("soh_median_pct") - F.col("soh_min_pct") > params.spread_alert_pct
     alerts = F.array(F.when(is_at_end, "end_of_life"), F.when(is_weak, "weak_cell"))
-    nothing = F.lit(None).cast("double")
     return (
-        summary
+        pack_summary(health)
+        .join(_outlook(life), on=key, how="left")
         .join(_imbalance(rests), on=key, how="left")
+        .join(passports.select(*key, "soce_pct"), on=key, how="left")
         .join(F.broadcast(known), on="pack_id", how="inner")
         .withColumns({
             "soh_spread_pct": F.col("soh_max_pct") - F.col("soh_min_pct"),
             "throughput_ah": F.col("efc") * 2 * F.col("rated_capacity_ah"),
             "alerts": F.array_compact(alerts),
-            "soce_pct": nothing,
-            "cohort_percentile_pct": nothing,
+            "cohort_percentile_pct": F.lit(None).cast("double"),
             "method_version": F.lit(METHOD),
         })
         .select(*PACK_HEALTH.column_names)
+    )
+
+
+def _outlook(life: DataFrame) -> DataFrame:
+    """That of the cell that ends first."""
+    ended_first = F.struct(F.coalesce("rul_days_p50", F.lit(1e12)), "cell_id")
+    outlook = ("rul_days_p05", "rul_days_p50", "rul_days_p95", "censored")
+    return life.groupBy("pack_id", "as_of_date").agg(
+        *(F.min_by(name, ended_first).alias(name) for name in outlook)
     )
 
 

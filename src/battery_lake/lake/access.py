@@ -54,6 +54,13 @@ class Lake:
         """Return the table as it is now."""
         return self.spark.read.table(self.identifier(name))
 
+    def read_at(self, name: str, version: int) -> DataFrame:
+        """Return the table as a version left it."""
+        reader = self.spark.read.format("delta").option("versionAsOf", version)
+        if self.settings.lake.catalog:
+            return reader.table(self.identifier(name))
+        return reader.load(self.path(name))
+
     def save(self, name: str, writer: DataFrameWriter) -> None:
         """Let a writer write to the table."""
         if self.settings.lake.catalog:

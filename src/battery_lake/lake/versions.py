@@ -21,6 +21,16 @@ def latest_version(lake: Lake, name: str) -> int:
     return int(lake.spark.sql(f"DESCRIBE HISTORY {lake.identifier(name)} LIMIT 1").collect()[0]["version"])
 
 
+def identity(lake: Lake, name: str) -> str:
+    """Return what tells a table from another that bore its name before: versions are its own."""
+    return str(lake.spark.sql(f"DESCRIBE DETAIL {lake.identifier(name)}").collect()[0]["id"])
+
+
+def rows_at(lake: Lake, name: str, version: int) -> DataFrame:
+    """Return a table as a version left it."""
+    return lake.spark.sql(f"SELECT * FROM {lake.identifier(name)} VERSION AS OF {version}")
+
+
 def rows_between(lake: Lake, name: str, first: int, last: int) -> DataFrame:
     """Return the rows that were inserted or updated, as each version left them, with that version.
 

@@ -11,7 +11,7 @@ from battery_lake.lake.changes import Span, changes, hull, overall
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
-from battery_lake.pipelines.stream import run_available
+from battery_lake.pipelines.stream import plain, run_available
 from battery_lake.tables.gold import CAPACITY_OBSERVATION
 
 if TYPE_CHECKING:
@@ -73,14 +73,9 @@ def _near(rows: DataFrame, spans: DataFrame, span: Span, reach_s: float) -> Data
     return joined.where(is_near).drop("low", "high")
 
 
-def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:
-    del batch_id
-    return capacity_batch(lake, changed)
-
-
 def _run(lake: Lake, progress: Progress) -> RunResult:
     source = changes(lake, "gold.session").select("pack_id", "started_at", "ended_at")
-    return run_available(lake, "capacity", source, _batch, progress)
+    return run_available(lake, "capacity", source, plain(capacity_batch), progress)
 
 
 CAPACITY = Pipeline(

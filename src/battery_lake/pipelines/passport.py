@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
-from battery_lake.gold.battery_passport import LONGEST_SILENCE_S, battery_passport
+from battery_lake.gold.battery_passport import LONGEST_SILENCE_S, METHOD, battery_passport
+from battery_lake.gold.pack_health import pack_summary
+from battery_lake.lake.newest import newest_before
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.tables.gold import BATTERY_PASSPORT
@@ -17,57 +19,61 @@ if TYPE_CHECKING:
 
     from battery_lake.lake.access import Lake
 
+ANEW: Final = dt.date(1900, 1, 1)
+"""A pack whose last passport is of another method is counted again from here: before every day."""
 
-def passports(lake: Lake, touched: DataFrame, low: dt.date) -> int:
+
+def passports(lake: Lake, firsts: DataFrame, low: dt.date) -> int:
     """Tell again the passports of touched packs from their first touched day on; how many changed.
 
     Parameters
     ----------
     lake
         The tables.
-    touched
-        ``pack_id`` and ``as_of_date`` of every change.
+    firsts
+        ``pack_id`` and ``first_date``, the day of its first change.
     low
         The first of these dates.
     """
-    firsts = touched.groupBy("pack_id").agg(F.min("as_of_date").alias("first_date"))
-    stored = lake.read("gold.battery_passport").join(F.broadcast(firsts), on="pack_id", how="inner")
-    newest = F.max_by(F.struct(*BATTERY_PASSPORT.column_names), "as_of_date").alias("row")
-    before = stored.where("as_of_date < first_date").groupBy("pack_id").agg(newest)
-    base = kept(lake, "passport.base", before.select("row.*"))
-    plan = kept(
-        lake,
-        "passport.plan",
-        firsts.join(base.select("pack_id", F.col("as_of_date").alias("base_date")), on="pack_id", how="left"),
-    )
-    mine = F.broadcast(plan.select("pack_id", "base_date"))
-    silence = dt.timedelta(seconds=LONGEST_SILENCE_S).days + 1
+    last = newest_before(lake, BATTERY_PASSPORT.name, firsts, low, BATTERY_PASSPORT.column_names, "passport")
+    base = last.select("row.*").where(F.col("method_version") == METHOD)
+    plan = kept(lake, "passport.plan", _plan(firsts, last))
     since = plan.agg(
-        F.min("base_date").alias("low"), F.count_if(F.isnull("base_date")).alias("anew")
-    ).collect()
-    begin = None if since[0].anew else since[0].low
+        F.min("base_date").alias("base"),
+        F.min("first_date").alias("first"),
+        F.count_if(F.isnull("base_date")).alias("anew"),
+    ).collect()[0]
+    mine = F.broadcast(plan.select("pack_id", "base_date"))
 
-    def of_packs(name: str, day: str, back_days: int) -> DataFrame:
+    def after_base(name: str, day: str, back_days: int) -> DataFrame:
+        """The packs' rows from so many days before their base on; all of a pack that has none."""
         rows = lake.read(name)
-        # One bound for all packs lets Delta skip files; each pack's own follows.
-        rows = rows if begin is None else rows.where(f"{day} >= DATE'{begin - dt.timedelta(days=back_days)}'")
-        own = F.col(day) >= F.date_sub("base_date", back_days)
-        return (
-            rows
-            .join(mine, on="pack_id", how="inner")
-            .where(F.col("base_date").isNull() | own)
-            .drop("base_date")
-        )
+        if not since.anew:
+            # One bound for all packs lets Delta skip files; each pack's own follows.
+            rows = rows.where(f"{day} >= DATE'{since.base - dt.timedelta(days=back_days)}'")
+        own = F.col("base_date").isNull() | (F.col(day) >= F.date_sub("base_date", back_days))
+        return rows.join(mine, on="pack_id", how="inner").where(own).drop("base_date")
 
     rows = battery_passport(
         base,
-        of_packs("gold.session", "started_at", silence),
-        of_packs("gold.pack_health", "as_of_date", 0),
+        after_base("gold.session", "started_at", dt.timedelta(seconds=LONGEST_SILENCE_S).days + 1),
+        pack_summary(after_base("gold.cell_health", "as_of_date", 0)),
         lake.read("reference.packs"),
     )
     fresh = kept(lake, "passport.fresh", rows)
     # What is told and stands in the table is no older: older rows are the base, or before it.
-    recent = f"as_of_date >= DATE'{low}'"
-    old = stored.where(f"{recent} AND as_of_date >= first_date")
-    rows = replacing(fresh, old, BATTERY_PASSPORT.key)
-    return upsert(lake, "gold.battery_passport", rows, within=f"t.{recent}")
+    recent = f"as_of_date >= DATE'{since.first}'"
+    key = BATTERY_PASSPORT.key
+    stored = lake.read(BATTERY_PASSPORT.name).select(*key).where(recent)
+    old = stored.join(F.broadcast(plan), on="pack_id", how="inner").where("as_of_date >= first_date")
+    return upsert(lake, BATTERY_PASSPORT.name, replacing(fresh, old, key), within=f"t.{recent}")
+
+
+def _plan(firsts: DataFrame, last: DataFrame) -> DataFrame:
+    """One row per touched pack: ``base_date``, where it goes on, and from where on rows are replaced."""
+    is_usable = F.col("row.method_version") == METHOD
+    base_date = F.when(is_usable, F.col("row.as_of_date"))
+    first_date = F.when(~is_usable, F.lit(ANEW)).otherwise(F.col("first_date"))
+    return firsts.join(last, on="pack_id", how="left").select(
+        "pack_id", base_date.alias("base_date"), first_date.alias("first_date")
+    )

@@ -6,15 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 from battery_lake.lake.access import Lake
 from battery_lake.log import configure
+from battery_lake.pipelines.ageing_alerts import AGEING_ALERTS
 from battery_lake.pipelines.alerts import ALERTS
 from battery_lake.pipelines.capacity import CAPACITY
 from battery_lake.pipelines.fleet import FLEET
 from battery_lake.pipelines.health import HEALTH
 from battery_lake.pipelines.ingest import INGEST
+from battery_lake.pipelines.push_adx import PUSH_ADX
+from battery_lake.pipelines.push_twins import PUSH_TWINS
 from battery_lake.pipelines.quality import QUALITY
 from battery_lake.pipelines.refine import REFINE
 from battery_lake.pipelines.sessions import SESSIONS
 from battery_lake.pipelines.signal_faults import SIGNAL_FAULTS
+from battery_lake.pipelines.soh_changes import SOH_CHANGES
 from battery_lake.session import spark_session
 from battery_lake.settings import load
 
@@ -25,15 +29,31 @@ if TYPE_CHECKING:
 
 PIPELINES: Final[dict[str, Pipeline]] = {
     pipeline.name: pipeline
-    for pipeline in (INGEST, REFINE, SIGNAL_FAULTS, ALERTS, SESSIONS, CAPACITY, HEALTH, FLEET, QUALITY)
+    for pipeline in (
+        INGEST,
+        REFINE,
+        SIGNAL_FAULTS,
+        ALERTS,
+        SESSIONS,
+        CAPACITY,
+        AGEING_ALERTS,
+        HEALTH,
+        SOH_CHANGES,
+        FLEET,
+        QUALITY,
+        PUSH_ADX,
+        PUSH_TWINS,
+    )
 }
 """Pipeline by name, upstream first."""
 
 JOBS: Final[dict[str, tuple[Pipeline, ...]]] = {
     "ingest": (INGEST,),
     "refine": (REFINE, SIGNAL_FAULTS),
-    "health": (ALERTS, SESSIONS, CAPACITY, HEALTH, FLEET),
+    "health": (ALERTS, SESSIONS, CAPACITY, AGEING_ALERTS, HEALTH, SOH_CHANGES, FLEET),
     "quality": (QUALITY,),
+    "push_adx": (PUSH_ADX,),
+    "push_twins": (PUSH_TWINS,),
 }
 """Job by name: the pipelines that it runs, in order. The files in jobs/ and the commands run these."""
 

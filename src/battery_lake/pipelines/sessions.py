@@ -12,7 +12,7 @@ from battery_lake.lake.changes import Span, changes, hull, inside, overall
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
-from battery_lake.pipelines.stream import run_available
+from battery_lake.pipelines.stream import plain, run_available
 from battery_lake.tables.gold import SESSION
 
 if TYPE_CHECKING:
@@ -79,14 +79,9 @@ def _reopened(touched: DataFrame, before: DataFrame, reach_s: float) -> DataFram
     )
 
 
-def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:
-    del batch_id
-    return sessions_batch(lake, changed)
-
-
 def _run(lake: Lake, progress: Progress) -> RunResult:
     source = changes(lake, "silver.telemetry").select("pack_id", "measured_at")
-    return run_available(lake, "sessions", source, _batch, progress)
+    return run_available(lake, "sessions", source, plain(sessions_batch), progress)
 
 
 SESSIONS = Pipeline(

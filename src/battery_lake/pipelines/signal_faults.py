@@ -10,7 +10,7 @@ from battery_lake.lake.changes import changes, hull, inside, overall
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
-from battery_lake.pipelines.stream import run_available
+from battery_lake.pipelines.stream import plain, run_available
 from battery_lake.silver.facts import Limits
 from battery_lake.silver.signal_fault import HistoryParams, signal_fault
 from battery_lake.tables.silver import SIGNAL_FAULT
@@ -47,14 +47,9 @@ def signal_faults_batch(lake: Lake, changed: DataFrame) -> Counts:
     return Counts(rows_in=written, rows_kept=written)
 
 
-def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:
-    del batch_id
-    return signal_faults_batch(lake, changed)
-
-
 def _run(lake: Lake, progress: Progress) -> RunResult:
     source = changes(lake, "silver.telemetry").select("pack_id", "measured_at")
-    return run_available(lake, "signal_faults", source, _batch, progress)
+    return run_available(lake, "signal_faults", source, plain(signal_faults_batch), progress)
 
 
 SIGNAL_FAULTS = Pipeline(

@@ -66,7 +66,7 @@ def run_available(
         try:
             counts = batch(inner, frame, batch_id)
             _balance(pipeline, batch_id, counts)
-            _account(inner, (pipeline, generation, batch_id), counts, monotonic_s() - started)
+            account(inner, (pipeline, generation, batch_id), counts, monotonic_s() - started)
         except Exception as fault:
             faults.append(fault)
             raise
@@ -96,6 +96,11 @@ def run_available(
     return result
 
 
+def plain(batch: Callable[[Lake, DataFrame], Counts]) -> Batch:
+    """Return a batch for :func:`run_available` from one that does not ask for its number."""
+    return lambda lake, frame, _number: batch(lake, frame)
+
+
 def _end_offset(query: StreamingQuery) -> dict[str, Any]:
     """How far the source was read, in the source's own terms; empty where no batch has run."""
     progress = query.lastProgress
@@ -114,8 +119,20 @@ def _balance(pipeline: str, batch_id: int, counts: Counts) -> None:
         )
 
 
-def _account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: float) -> None:
-    """Say once what a batch did; one that runs again keeps the account of its first run."""
+def account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: float) -> None:
+    """Say once what a batch did; one that runs again keeps the account of its first run.
+
+    Parameters
+    ----------
+    lake
+        The tables.
+    key
+        Pipeline, generation and number of the batch.
+    counts
+        What it did.
+    seconds
+        How long it took. [s]
+    """
     pipeline, generation, batch_id = key
     now = utc_now().replace(tzinfo=None)  # Spark's timestamps are UTC without a zone here
     row: dict[str, Any] = {

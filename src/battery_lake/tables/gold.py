@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from battery_lake.tables.gold_alerts import DEVIATION, STATE
+from battery_lake.tables.gold_alerts import AS_OF_AT, DEVIATION, ESTIMATE, OPEN_ALERTS, RAISED, STATE
+from battery_lake.tables.gold_changes import CHANGE
+from battery_lake.tables.gold_state import ESTIMATOR
 from battery_lake.tables.model import Column, Table, key
 
 PACK = key("pack_id", "string", "The pack.")
@@ -116,41 +118,7 @@ CELL_STATE = Table(
     grain="The estimator's state of a pack, one array entry a cell, before the day that is still open.",
     columns=(
         PACK,
-        Column(
-            "as_of_at", "timestamp", "The state holds everything before this instant. UTC.", nullable=False
-        ),
-        Column("soh_pct", "array<double>", "Filtered SOH. [%]"),
-        Column("fade_pct_per_day", "array<double>", "Filtered loss of SOH per day. [%/d]"),
-        Column("soh_variance", "array<double>", "Variance of the SOH. [%²]"),
-        Column("soh_fade_covariance", "array<double>", "Covariance of SOH and fade. [%²/d]"),
-        Column("fade_variance", "array<double>", "Variance of the fade. [%²/d²]"),
-        Column("observations", "array<int>", "Observations taken so far."),
-        Column("updated_days", "array<double>", "Day of the last update, days since 1970-01-01. [d]"),
-        Column("first_days", "double", "Day of the first session, days since 1970-01-01. [d]"),
-        Column("throughput_ah", "double", "Charge moved so far. [Ah]"),
-        Column("distance_km", "double", "Distance seen so far. [km]"),
-        Column(
-            "resistance_log_ohm",
-            "array<double>",
-            "Logarithm of the filtered resistance in Ω at 50 % SOC and the first step's temperature. [1]",
-        ),
-        Column("resistance_activation_ev", "array<double>", "Filtered activation energy. [eV]"),
-        Column("resistance_log_variance", "array<double>", "Variance of the logarithm. [1]"),
-        Column("resistance_covariance_ev", "array<double>", "Covariance of the two. [eV]"),
-        Column(
-            "resistance_activation_variance_ev2", "array<double>", "Variance of the activation energy. [eV²]"
-        ),
-        Column(
-            "resistance_first_per_ev", "array<double>", "1/kT of the first step less that of 25 °C. [1/eV]"
-        ),
-        Column(
-            "resistance_usual_per_ev", "array<double>", "1/kT of the usual step less that of 25 °C. [1/eV]"
-        ),
-        Column(
-            "resistance_settled_log_ohm", "array<double>", "Mean of the logarithm over the first steps. [1]"
-        ),
-        Column("resistance_observations", "array<int>", "Steps taken so far."),
-        Column("resistance_updated_days", "array<double>", "Day of the last one, days since 1970-01-01. [d]"),
+        *ESTIMATOR,
         METHOD_VERSION,
     ),
     key=("pack_id",),
@@ -160,14 +128,7 @@ CELL_STATE = Table(
 CELL_HEALTH = Table(
     name="gold.cell_health",
     grain="A cell on a day with new evidence.",
-    columns=(
-        CELL,
-        AS_OF_DATE,
-        Column("pack_id", "string", "The pack.", nullable=False),
-        SERIES_INDEX,
-        *HEALTH,
-        METHOD_VERSION,
-    ),
+    columns=(CELL, AS_OF_DATE, PACK, SERIES_INDEX, *HEALTH, METHOD_VERSION),
     key=("cell_id", "as_of_date"),
     cluster_by=("pack_id", "as_of_date"),
     change_feed=True,
@@ -184,6 +145,15 @@ CELL_LIFE = Table(
         *LIFE,
         MODEL_VERSION,
     ),
+    key=("cell_id", "as_of_date"),
+    cluster_by=("pack_id", "as_of_date"),
+    change_feed=True,
+)
+
+SOH_CHANGE = Table(
+    name="gold.soh_change",
+    grain="A cell on a day on which its SOH had moved by more than 0.5 points, or was first told.",
+    columns=(CELL, AS_OF_DATE, PACK, SERIES_INDEX, *CHANGE, METHOD_VERSION),
     key=("cell_id", "as_of_date"),
     cluster_by=("pack_id", "as_of_date"),
     change_feed=True,
@@ -217,7 +187,8 @@ PACK_HEALTH = Table(
         Column("soh_median_pct", "double", "SOH of the median cell. [%]"),
         Column("soh_max_pct", "double", "SOH of the best cell. [%]"),
         Column("soh_spread_pct", "double", "Best less weakest. [%]"),
-        Column("soce_pct", "double", "State of certified energy. [%]"),
+        Column("soce_pct", "double", "State of certified energy, as in gold.battery_passport. [%]"),
+        Column("soh_r_median_pct", "double", "Resistance when new over now: median of the cells. [%]"),
         Column("weakest_cell_id", "string", "The weakest cell."),
         Column("imbalance_mv", "double", "Highest less lowest cell voltage at the day's last rest. [mV]"),
         Column("efc", "double", "Equivalent full cycles so far."),
@@ -227,7 +198,7 @@ PACK_HEALTH = Table(
         Column("rul_days_p95", "double", "RUL of the cell that ends first, optimistic. [d]"),
         Column("censored", "boolean", "True where no cell's end of life is in sight."),
         Column("alerts", "array<string>", "Codes of what needs attention.", nullable=False),
-        Column("cohort_percentile_pct", "double", "Share of like packs with a lower median SOH. [%]"),
+        Column("cohort_percentile_pct", "double", "Share of like, as old packs with a lower median SOH. [%]"),
         METHOD_VERSION,
     ),
     key=("pack_id", "as_of_date"),
@@ -252,18 +223,27 @@ ALERT_STATE = Table(
     change_feed=True,
 )
 
+DAY_ESTIMATE = Table(
+    name="gold.day_estimate",
+    grain="What a day alone says of the cells of a pack: nothing is filtered.",
+    columns=(PACK, AS_OF_DATE, *ESTIMATE, METHOD_VERSION),
+    key=("pack_id", "as_of_date"),
+    cluster_by=("pack_id", "as_of_date"),
+    change_feed=True,
+)
+
+AGEING_STATE = Table(
+    name="gold.ageing_state",
+    grain="What is open of a pack's ageing alerts before the day that is still open.",
+    columns=(PACK, AS_OF_AT, OPEN_ALERTS, METHOD_VERSION),
+    key=("pack_id",),
+    change_feed=True,
+)
+
 ALERT = Table(
     name="gold.alert",
     grain="An alert, from raising to clearing.",
-    columns=(
-        PACK,
-        key("cell_id", "string", "The cell; the pack's id where it concerns the whole pack."),
-        key("code", "string", "What is wrong."),
-        key("raised_at", "timestamp", "When it was raised. UTC."),
-        Column("severity", "string", "info, warning or critical."),
-        Column("evidence", "string", "What was seen on the last day that told, as JSON."),
-        Column("cleared_at", "timestamp", "When it was no longer so; null: it is open. UTC."),
-    ),
+    columns=(PACK, *RAISED),
     key=("pack_id", "cell_id", "code", "raised_at"),
     cluster_by=("pack_id", "raised_at"),
     change_feed=True,
@@ -335,7 +315,7 @@ BATTERY_PASSPORT = Table(
         Column("efc", "double", "Equivalent full cycles so far."),
         Column("throughput_ah", "double", "Charge moved so far, both directions. [Ah]"),
         Column("throughput_wh", "double", "Energy moved so far, both directions. [Wh]"),
-        Column("resistance_increase_pct", "double", "Resistance now against new. [%]"),
+        Column("resistance_increase_pct", "double", "Resistance now over new, less 100, median cell. [%]"),
         Column("round_trip_efficiency_pct", "double", "Energy out over energy in. [%]"),
         Column("temperature_range_s", "map<string,double>", "Time in each range of temperature. [s]"),
         Column("soc_range_s", "map<string,double>", "Time in each range of SOC. [s]"),
@@ -374,7 +354,7 @@ DATA_QUALITY = Table(
 )
 
 TABLES = (
-    SESSION, CAPACITY_OBSERVATION, CELL_STATE, CELL_HEALTH, CELL_LIFE, CELL_CURRENT, PACK_HEALTH,
-    CELL_DEVIATION, ALERT_STATE, ALERT, VEHICLE_STATUS, VEHICLE_POSITION, FLEET_DAILY, BATTERY_PASSPORT,
-    DATA_QUALITY,
+    SESSION, CAPACITY_OBSERVATION, CELL_STATE, CELL_HEALTH, CELL_LIFE, SOH_CHANGE, CELL_CURRENT, PACK_HEALTH,
+    CELL_DEVIATION, ALERT_STATE, DAY_ESTIMATE, AGEING_STATE, ALERT, VEHICLE_STATUS, VEHICLE_POSITION,
+    FLEET_DAILY, BATTERY_PASSPORT, DATA_QUALITY,
 )  # fmt: skip

@@ -1,10 +1,10 @@
-"""Columns of what alerts come from: how cells lay on a day, and what the rules remember of a pack."""
+"""Columns of alerts and of what they come from: days of a pack, and what the rules remember of it."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from battery_lake.tables.model import Column
+from battery_lake.tables.model import Column, key
 
 DEVIATION: Final = (
     Column("deviation_mv", "array<double>", "Each cell against its neighbours, at rest. [mV]"),
@@ -46,8 +46,17 @@ TREND: Final = (
 )
 """A trend: one array entry a cell; fields as in :class:`battery_lake.cells.odd_cells.Trend`."""
 
+OPEN_ALERTS: Final = Column(
+    "open_alerts",
+    "array<struct<series_index:int,code:string,raised_at:timestamp,severity:string,evidence:string>>",
+    "Alerts that are open; without a cell: of the whole pack.",
+)
+AS_OF_AT: Final = Column(
+    "as_of_at", "timestamp", "The state holds everything before this instant. UTC.", nullable=False
+)
+
 STATE: Final = (
-    Column("as_of_at", "timestamp", "The state holds everything before this instant. UTC.", nullable=False),
+    AS_OF_AT,
     Column(
         "cell_evidence",
         "struct<low:array<double>,named:array<boolean>,z:array<double>,days:array<int>>",
@@ -55,10 +64,26 @@ STATE: Final = (
     ),
     Column("cell_trend", TREND, "Level and rate of each cell's deviation, and their covariance."),
     Column("width_trend", TREND, "The same of the width of the pack: one entry."),
-    Column(
-        "open_alerts",
-        "array<struct<series_index:int,code:string,raised_at:timestamp,severity:string,evidence:string>>",
-        "Alerts that are open; without a cell: of the whole pack.",
-    ),
+    OPEN_ALERTS,
 )
 """What the rules know of a pack."""
+
+ESTIMATE: Final = (
+    Column("day_soh_pct", "array<double>", "Capacity of each cell over rated capacity. [%]"),
+    Column("day_soh_std_pct", "array<double>", "Its standard deviation. [%]"),
+    Column("day_capacity_temperature_c", "double", "Mean temperature of those measurements. [°C]"),
+    Column("day_resistance_mohm", "array<double>", "10 s resistance of each cell at 25 °C, 50 % SOC. [mΩ]"),
+    Column("day_resistance_std_mohm", "array<double>", "Its standard deviation. [mΩ]"),
+    Column("day_resistance_temperature_c", "double", "Mean temperature of those steps. [°C]"),
+)
+"""What a day alone says of every cell; null: nothing."""
+
+RAISED: Final = (
+    key("cell_id", "string", "The cell; the pack's id where it concerns the whole pack."),
+    key("code", "string", "What is wrong."),
+    key("raised_at", "timestamp", "When it was raised. UTC."),
+    Column("severity", "string", "info, warning or critical."),
+    Column("evidence", "string", "What was seen on the last day that told, as JSON."),
+    Column("cleared_at", "timestamp", "When it was no longer so; null: it is open. UTC."),
+)
+"""An alert, beside its pack."""

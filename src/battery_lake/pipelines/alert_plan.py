@@ -1,0 +1,141 @@
+"""What the pipelines of alerts share: where packs go on, and what of theirs is put in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from pyspark.sql import functions as F
+
+from battery_lake.gold.alert import alert
+from battery_lake.lake.sql import instant
+from battery_lake.lake.write import replacing, upsert
+from battery_lake.tables.gold import ALERT
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from pyspark.sql import DataFrame
+
+    from battery_lake.lake.access import Lake
+    from battery_lake.lake.changes import Span
+    from battery_lake.tables.model import Table
+
+ANEW: Final = "TIMESTAMP'1900-01-01'"
+"""A pack that starts anew goes on from here: before every day."""
+
+
+def write_days(lake: Lake, contract: Table, fresh: DataFrame, touched: DataFrame, span: Span) -> None:
+    """Put the days that were told again in the place of the stored ones; days that have gone, go.
+
+    Parameters
+    ----------
+    lake
+        The tables.
+    contract
+        A table of packs' days.
+    fresh
+        The touched days, told again.
+    touched
+        ``pack_id`` and ``as_of_date`` of the days.
+    span
+        First and last of them.
+    """
+    between = f"as_of_date BETWEEN DATE'{span.low:%Y-%m-%d}' AND DATE'{span.high:%Y-%m-%d}'"
+    key = contract.key
+    stored = lake.read(contract.name).where(between).select(*key)
+    rows = replacing(fresh, stored.join(touched, on=list(key), how="left_semi"), key)
+    upsert(lake, contract.name, rows, within=f"t.{between}")
+
+
+def plan(touched: DataFrame, fresh: DataFrame, states: DataFrame, method: str) -> DataFrame:
+    """One row per touched pack: ``from_at``, where it goes on; ``ANEW``: from its first day.
+
+    A pack whose day has gone starts anew: the state may be of that day.
+
+    Parameters
+    ----------
+    touched, fresh
+        The days that changed, and those of them that are there.
+    states
+        ``pack_id``, ``as_of_at`` and ``method_version`` of what is known of packs.
+    method
+        Version of the method that can go on from its states.
+    """
+    key = ["pack_id", "as_of_date"]
+    gone = touched.join(fresh.select(*key), on=key, how="left_anti").select("pack_id").distinct()
+    first = touched.groupBy("pack_id").agg(F.min("as_of_date").cast("timestamp").alias("low"))
+    usable = (
+        states
+        .where(F.col("method_version") == method)
+        .join(gone, on="pack_id", how="left_anti")
+        .select("pack_id", "as_of_at")
+    )
+    goes_on = F.when(F.col("low") >= F.col("as_of_at"), F.col("as_of_at"))
+    return first.join(usable, on="pack_id", how="left").select(
+        "pack_id", F.coalesce(goes_on, F.expr(ANEW)).alias("from_at")
+    )
+
+
+def planned(rows: DataFrame, plan_: DataFrame, condition: str) -> DataFrame:
+    """Return the planned packs' rows that meet a condition on where they go on.
+
+    Parameters
+    ----------
+    rows
+        Rows with ``pack_id``.
+    plan_
+        What :func:`plan` gives.
+    condition
+        SQL condition on the row and on ``from_at``.
+    """
+    return rows.join(F.broadcast(plan_), on="pack_id", how="inner").where(condition).drop("from_at")
+
+
+def write_alerts(
+    lake: Lake, stepped: DataFrame, plan_: DataFrame, since: dt.datetime, codes: Sequence[str]
+) -> int:
+    """Write the planned packs' alerts of these codes; alerts of other codes are another pipeline's.
+
+    Parameters
+    ----------
+    lake
+        The tables.
+    stepped
+        One row per planned pack with its ``alerts``.
+    plan_
+        What :func:`plan` gives.
+    since
+        The earliest instant from which a pack goes on.
+    codes
+        The codes that the pipeline raises.
+
+    Returns
+    -------
+    int
+        Alerts that changed.
+    """
+    # What was cleared before a pack goes on stays as it is.
+    reached = f"(cleared_at IS NULL OR cleared_at >= {instant(since)})"
+    own = lake.read(ALERT.name).where(reached).where(F.col("code").isin(*codes))
+    stored = planned(own, plan_, "cleared_at IS NULL OR cleared_at >= from_at")
+    rows = replacing(alert(stepped, lake.read("reference.packs")), stored.select(*ALERT.key), ALERT.key)
+    return upsert(lake, ALERT.name, rows)
+
+
+def write_states(lake: Lake, contract: Table, fresh: DataFrame, plan_: DataFrame) -> None:
+    """Write the planned packs' states; of a pack without a day nothing is known any more.
+
+    Parameters
+    ----------
+    lake
+        The tables.
+    contract
+        A table of states, one row a pack.
+    fresh
+        The states.
+    plan_
+        What :func:`plan` gives.
+    """
+    own = lake.read(contract.name).join(F.broadcast(plan_), on="pack_id", how="left_semi")
+    upsert(lake, contract.name, replacing(fresh, own.select(*contract.key), contract.key))
