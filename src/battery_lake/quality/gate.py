@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from battery_lake.lake.versions import VERSION
@@ -49,6 +50,27 @@ def released(changed: DataFrame, data_quality: DataFrame, name: str) -> DataFram
     passed = verdicts(data_quality).where(F.col("passed") & (F.col("table_name") == name))
     inside = F.col(VERSION).between(F.col("from_version"), F.col("to_version"))
     return changed.join(F.broadcast(passed), on=inside, how="left_semi")
+
+
+def released_until(data_quality: DataFrame, name: str) -> int:
+    """Return the version of a table up to which everything may leave, without a gap; -1: nothing may.
+
+    Parameters
+    ----------
+    data_quality
+        gold.data_quality.
+    name
+        The table.
+    """
+    passed = verdicts(data_quality).where(F.col("passed") & (F.col("table_name") == name))
+    before = Window.orderBy("from_version").rowsBetween(Window.unboundedPreceding, -1)
+    reached = F.coalesce(F.max("to_version").over(before), F.lit(-1))
+    walked = passed.withColumn("is_gap", F.col("from_version") > reached + 1)
+    first_gap = F.min(F.when(F.col("is_gap"), F.col("from_version"))).over(Window.partitionBy(F.lit(1)))
+    whole = walked.withColumn("first_gap", first_gap)
+    whole = whole.where("first_gap IS NULL OR from_version < first_gap")
+    until = whole.agg(F.max("to_version").alias("until")).collect()[0].until
+    return -1 if until is None else int(until)
 
 
 def held(data_quality: DataFrame) -> DataFrame:

@@ -22,6 +22,7 @@ WRITTEN_OTHERWISE: Final = {
     "reference.packs": "the command `battery-lake reference load`",
     "reference.pack_assignment": "the command `battery-lake reference load`",
     "ops.batch": "every pipeline, at the end of each batch",
+    "ops.delivery_failure": "every push to a sink, for what the sink refuses",
 }
 """Tables that belong to no single pipeline, and what fills them."""
 

@@ -1,0 +1,154 @@
+"""A database of Data Explorer on this machine that the unmodified SDKs talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Self
+
+from aiohttp import web
+
+from battery_lake.errors import SetupError
+from battery_lake.local.kusto.azurite import Azurite
+from battery_lake.local.kusto.consumer import Consumer
+from battery_lake.local.kusto.server import Explorer
+from battery_lake.local.kusto.store import Store
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+HOST: Final = "127.0.0.1"
+
+
+class KustoStandIn:
+    """A database that listens on loopback and runs in threads of this process.
+
+    Parameters
+    ----------
+    folder
+        Where everything is kept; a later stand-in on the same folder goes on with it.
+    database
+        The database's name.
+    port
+        Port to listen on; 0 takes a free one.
+    queued
+        Whether files are taken by queue too: that needs Node, for Azurite.
+
+    Raises
+    ------
+    SettingsError
+        Where the folder is in use.
+    SetupError
+        Where the port, Node or Azurite cannot be had.
+    """
+
+    def __init__(
+        self, folder: str | Path, *, database: str = "battery", port: int = 0, queued: bool = True
+    ) -> None:
+        self.database = database
+        with contextlib.ExitStack() as opened:
+            self.store = Store(Path(folder))
+            """What it holds, for whoever looks at it without asking over HTTP."""
+            opened.callback(self.store.close)
+            self._consumer: Consumer | None = None
+            if queued:
+                azurite = opened.enter_context(Azurite(Path(folder) / "azurite"))
+                self._consumer = Consumer(self.store, database, azurite)
+                opened.callback(self._consumer.close)
+            resources = self._consumer.resources if self._consumer else []
+            self._explorer = Explorer(self.store, database, resources)
+            self._server = _Server(self._explorer.application(), port)
+            opened.callback(self._server.close)
+            self._opened = opened.pop_all()
+        self.port = self._server.port
+        self.address = f"http://{HOST}:{self.port}"
+        """The cluster, as connection strings name it."""
+
+    def throttle(self, times: int, *, status: int = 429, retry_after_s: float | None = None) -> None:
+        """Refuse the next requests.
+
+        Parameters
+        ----------
+        times
+            How many.
+        status
+            429 or 503.
+        retry_after_s
+            How long the answer asks to wait; None: it does not say. [s]
+        """
+        throttle = self._explorer.throttle
+        throttle.status, throttle.retry_after_s, throttle.left = status, retry_after_s, times
+
+    def lose_answers(self, times: int) -> None:
+        """Carry the next requests out and cut the connection instead of answering."""
+        self._explorer.throttle.answers_lost = times
+
+    def delay(self, seconds: float) -> None:
+        """Wait before every answer; 0 ends it. [s]."""
+        self._explorer.throttle.delay_s = seconds
+
+    def hold_queue(self, *, held: bool = True) -> None:
+        """Let what is queued wait, as while the service gathers a batch; or go on."""
+        assert self._consumer is not None, "the stand-in takes no files by queue"
+        if held:
+            self._consumer.go_on.clear()
+        else:
+            self._consumer.go_on.set()
+
+    def close(self) -> None:
+        """Stop; everything stays on disk."""
+        self._opened.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _Server:
+    """An application on loopback, in a thread with a loop of its own."""
+
+    def __init__(self, application: web.Application, port: int) -> None:
+        self.port = port
+        self._application = application
+        self._started, self._failure = threading.Event(), ""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop: asyncio.Event | None = None
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="kusto", daemon=True)
+        self._thread.start()
+        self._started.wait()
+        if self._failure:
+            raise SetupError(
+                f"The stand-in cannot listen on port {port}",
+                why=self._failure,
+                remedy="choose another port, or 0 for a free one",
+            )
+
+    async def _serve(self) -> None:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        # Bodies are handed over as they came: a stream's header says gzip, also of what is none.
+        runner = web.AppRunner(
+            self._application, auto_decompress=False, access_log=None, shutdown_timeout=1.0
+        )
+        try:
+            await runner.setup()
+            await web.TCPSite(runner, HOST, self.port).start()
+            self.port = runner.addresses[0][1]
+        except Exception as fault:  # noqa: BLE001 - raised where the start is waited for
+            self._failure = str(fault)
+            self._stop.set()
+        self._started.set()
+        await self._stop.wait()
+        await runner.cleanup()
+
+    def close(self) -> None:
+        """Stop listening."""
+        assert self._loop is not None
+        assert self._stop is not None
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()

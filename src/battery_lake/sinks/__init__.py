@@ -1,0 +1,1 @@
+"""Where results are pushed: Digital Twins and Data Explorer; nothing upstream knows of them."""
