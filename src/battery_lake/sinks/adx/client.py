@@ -219,7 +219,7 @@ def _service_fault(raised: KustoServiceError) -> Fault:
 
 def _in_time() -> ClientRequestProperties:
     """A request that a silent service does not hold up for the hour that the SDK would wait."""
-    properties = ClientRequestProperties()
+    properties = ClientRequestProperties()  # type: ignore[no-untyped-call]  # the SDK says no type here
     properties.set_option(ClientRequestProperties.request_timeout_option_name, _REQUEST_TIMEOUT)
     return properties
 
