@@ -90,14 +90,15 @@ def with_retries(
             if not fault.passes:
                 raise RefusedError(fault.reason) from raised
             failures += 1
-            pause_s = _pause_s(failures) if fault.wait_s is None else fault.wait_s
+            asked_s = fault.wait_s or None  # "0" would be no wait at all
+            pause_s = asked_s or _pause_s(failures)
             if monotonic_s() - began_s + pause_s > patience_s:
                 raise RemoteError(
                     "a service did not answer",
                     why=f"{fault.reason}, {failures} times in {monotonic_s() - began_s:.0f} s",
                     remedy="run it again when the service is well: what was delivered is not sent twice",
                 ) from raised
-            if fault.wait_s is None:
+            if asked_s is None:
                 sleep(pause_s)
             else:
                 limiter.hold(pause_s)

@@ -18,6 +18,18 @@ if TYPE_CHECKING:
     from battery_lake.local.kusto import KustoStandIn
 
 
+@pytest.mark.parametrize("status", [401, 403])
+def test_who_has_no_login_or_no_role_is_told_so_and_nothing_counts_as_refused(
+    plain: KustoStandIn, status: int
+) -> None:
+    plain.throttle(1000, status=status)
+    with (
+        ExplorerClient(plain.address, plain.database) as client,
+        pytest.raises(RemoteError, match="does not let this in"),
+    ):
+        client.stream("sample", ["{}"], "lake")
+
+
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_busy_service_is_asked_again(plain: KustoStandIn, status: int) -> None:
     plain.throttle(3, status=status)
@@ -45,8 +57,9 @@ def test_a_stream_whose_answer_is_lost_is_there_twice_and_seen_once(plain: Kusto
         assert client.query("vehicle_status | count") == [{"Count": 1}]
 
 
-def test_the_service_says_how_long_to_wait(plain: KustoStandIn) -> None:
-    plain.throttle(1, status=503, retry_after_s=0.7)
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_service_says_how_long_to_wait(plain: KustoStandIn, status: int) -> None:
+    plain.throttle(1, status=status, retry_after_s=0.7)
     began_s = monotonic_s()
     with ExplorerClient(plain.address, plain.database) as client:
         client.manage(".show version")

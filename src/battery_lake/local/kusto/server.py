@@ -24,7 +24,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_STREAM_BYTES: Final = 4 * 1024 * 1024
 """A larger stream is refused, as the service does."""
 _MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
-_TOO_MANY: Final = 429
+_REFUSED: Final = {429: ("TooManyRequests", False), 401: ("Unauthorized", True), 403: ("Forbidden", True)}
 _SWITCHED_ON: Final = "enable"
 _INGESTED: Final = Answer({"ConsumedRecordsCount": "long", "UpdatePolicyStatus": "string"}, [])
 _LOGIN: Final = {
@@ -44,7 +44,7 @@ class Throttle:
     """How many of the next requests are refused, and how; how many are carried out without an answer."""
 
     left: int = 0
-    status: int = _TOO_MANY
+    status: int = 429
     retry_after_s: float | None = None
     delay_s: float = 0.0
     answers_lost: int = 0
@@ -95,8 +95,9 @@ class Explorer:
 
     def _throttled(self) -> web.Response:
         status, after_s = self.throttle.status, self.throttle.retry_after_s
-        code = "TooManyRequests" if status == _TOO_MANY else "ServiceUnavailable"
-        fault = RefusalError("The service is busy.", status=status, code=code, permanent=False)
+        code, permanent = _REFUSED.get(status, ("ServiceUnavailable", False))
+        text = "The identity may not do this." if permanent else "The service is busy."
+        fault = RefusalError(text, status=status, code=code, permanent=permanent)
         headers = {} if after_s is None else {"Retry-After": str(after_s)}
         return web.json_response(fault.body(), status=status, headers=headers)
 

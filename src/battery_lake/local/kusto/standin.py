@@ -74,7 +74,7 @@ class KustoStandIn:
         times
             How many.
         status
-            429 or 503.
+            429 or 503; 401 or 403 for an identity without a login or a role.
         retry_after_s
             How long the answer asks to wait; None: it does not say. [s]
         """

@@ -25,9 +25,9 @@ from azure.kusto.ingest import (
 )
 from azure.kusto.ingest.exceptions import KustoQueueError
 
-from battery_lake.errors import SettingsError
+from battery_lake.errors import RemoteError, SettingsError
 from battery_lake.sinks.limiter import Limiter
-from battery_lake.sinks.retry import PATIENCE_S, Fault, with_retries
+from battery_lake.sinks.retry import PATIENCE_S, Fault, RefusedError, with_retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -40,6 +40,8 @@ _REQUEST_TIMEOUT: Final = dt.timedelta(seconds=60)
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 _SERVER_ERROR: Final = 500
 _THROTTLED: Final = 429
+_NO_LOGIN: Final = 401
+_NO_RIGHT: Final = 403
 
 
 class ExplorerClient:
@@ -190,13 +192,29 @@ class ExplorerClient:
         }
 
     def _ask(self, call: Callable[[], Any]) -> Any:
-        return with_retries(call, judge, self._limiter, patience_s=self._patience_s)
+        try:
+            return with_retries(call, judge, self._limiter, patience_s=self._patience_s)
+        except RefusedError as fault:
+            if not _is_shut(fault.__cause__):
+                raise
+            raise RemoteError(
+                "Data Explorer does not let this in",
+                why=str(fault),
+                remedy="log in, and see that the identity has the roles of docs/sinks.md on adx.database",
+            ) from fault
+
+
+def _is_shut(cause: BaseException | None) -> bool:
+    """Whether it is the caller who is refused, and not what it sends."""
+    status = getattr(getattr(cause, "http_response", None), "status_code", None)
+    return isinstance(cause, KustoAuthenticationError) or status in {_NO_LOGIN, _NO_RIGHT}
 
 
 def judge(raised: Exception) -> Fault | None:
     """Return what an error of the SDKs means; None: it is none of theirs."""
     if isinstance(raised, KustoThrottlingError):
-        return Fault("429: throttled", passes=True)
+        response = raised.args[1] if len(raised.args) > 1 else None
+        return Fault("429: throttled", passes=True, wait_s=_asked_s(response))
     if isinstance(raised, KustoNetworkError | KustoQueueError | KustoBlobError):
         return Fault(f"{type(raised).__name__}: {_cause(raised)}", passes=True)
     if isinstance(raised, KustoAuthenticationError):
@@ -212,9 +230,13 @@ def _service_fault(raised: KustoServiceError) -> Fault:
     reason = f"{status}: {str(raised).splitlines()[0][:500]}" if str(raised) else f"{status}"
     permanent = raised.get_api_error().permanent if isinstance(raised, KustoApiError) else None
     passes = status is None or status == _THROTTLED or status >= _SERVER_ERROR
-    after = None if response is None else response.headers.get("Retry-After")
-    wait_s = float(after) if after is not None and after.replace(".", "", 1).isdigit() else None
-    return Fault(reason, passes=passes or permanent is False, wait_s=wait_s)
+    return Fault(reason, passes=passes or permanent is False, wait_s=_asked_s(response))
+
+
+def _asked_s(response: Any) -> float | None:
+    """How long the service asks to wait. [s]."""
+    after = str(getattr(response, "headers", {}).get("Retry-After", ""))
+    return float(after) if after.replace(".", "", 1).isdigit() else None
 
 
 def _in_time() -> ClientRequestProperties:

@@ -32,7 +32,7 @@ Answer = TypeVar("Answer")
 Document = dict[str, Any]
 
 TOKEN_LIFE_S: Final = 3_600
-THROTTLED, TIMED_OUT, SERVER_FAULT = 429, 408, 500
+THROTTLED, TIMED_OUT, SERVER_FAULT, NO_RIGHT = 429, 408, 500, 403
 READ_TIMEOUT_S, CONNECT_TIMEOUT_S = 30, 10
 
 
@@ -215,7 +215,7 @@ class Graph:
             raise GoneError(reason(fault)) from fault
         except (ResourceModifiedError, ResourceExistsError) as fault:
             raise ChangedError(reason(fault)) from fault
-        except ClientAuthenticationError as fault:
+        except HttpResponseError as fault:  # what is left: no login, or no right
             raise RemoteError(
                 "Digital Twins lets nobody in",
                 why=reason(fault),
@@ -240,7 +240,7 @@ def _judge(fault: Exception) -> Fault | None:
         ResourceExistsError,
         ClientAuthenticationError,
     )
-    if isinstance(fault, told_apart):
+    if isinstance(fault, told_apart) or getattr(fault, "status_code", None) == NO_RIGHT:
         return None
     if isinstance(fault, HttpResponseError) and fault.status_code is not None:
         status = fault.status_code
