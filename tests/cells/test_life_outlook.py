@@ -83,6 +83,13 @@ def test_intervals_widen_with_noise_and_narrow_with_more_of_the_life_seen():
     assert p95[0] - p05[0] > widths[0]
 
 
+@pytest.mark.parametrize("age_days", [1.0, 7.0, 30.0])
+def test_a_cell_that_is_hardly_used_has_years_left(age_days):
+    p05, p50, p95, _ = answer(seen(np.array([age_days]), np.array([99.95]), 1.5), now=99.9)
+    assert p05[0] > 365.0
+    assert 5.0 * 365.0 < p50[0] < p95[0]
+
+
 @pytest.mark.parametrize("eol", [20.0, 99.0, 100.0])
 def test_odd_ends_of_life_have_an_answer(eol):
     age, soh = fading(1.0, 3000.0, 1000.0)

@@ -158,6 +158,7 @@ def _as_day(base: DataFrame) -> DataFrame:
         "throughput_ah", "throughput_wh", "energy_in_wh", "energy_out_wh", "charge_out_ah",
         *(value.alias(name) for name, value in taken.items()),
         "first_soc_pct",
+        "last_soc_pct",
         "soh_min_pct",
         "resistance_increase_pct",
         F.lit(True).alias("is_base"),

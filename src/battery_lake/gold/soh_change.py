@@ -165,8 +165,14 @@ def _figures() -> dict[str, Column]:
     fade_pct = FilterParams().fade_pct_per_day * F.datediff("as_of_date", "since_date")
     share = F.when(F.col("change_pct") < 0, F.least(F.try_divide(fade_pct, -F.col("change_pct")), F.lit(1.0)))
     tests = F.filter("all", lambda window: window["method"] == TEST)
-    # A test overrules windows, as in the filter.
-    counting = F.when(F.size(tests) > 0, tests).otherwise(F.col("all"))
+    # A test overrules the windows of its day, as in the filter.
+    test_days = F.transform(tests, lambda window: F.to_date(window["started_at"]))
+
+    def counts(window: Column) -> Column:
+        overruled = F.array_contains(test_days, F.to_date(window["started_at"]))
+        return (window["method"] == TEST) | ~overruled
+
+    counting = F.filter("all", counts)
     weight = F.transform(counting, lambda window: 1 / (window["capacity_std_ah"] * window["capacity_std_ah"]))
     weighted = F.zip_with(counting, weight, lambda window, w: window["capacity_ah"] * w)
     capacity_ah = F.try_divide(_sum(weighted), _sum(weight))

@@ -12,7 +12,7 @@ from battery_lake.clock import monotonic_s, utc_now
 from battery_lake.errors import RemoteError, SettingsError
 from battery_lake.lake.create import ensure
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.versions import latest_version, rows_between
+from battery_lake.lake.versions import latest_version
 from battery_lake.lake.write import append_once
 from battery_lake.log import logger
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
@@ -236,7 +236,8 @@ def _touched(
     """Packs and vehicles that the changes touch; None where there are none."""
     found: dict[str, list[DataFrame]] = {"pack_id": [], "vehicle_id": []}
     for name, last in fresh.items():
-        rows = rows_between(lake, name, since.get(name, -1) + 1, last)
+        # What a row said before is touched too: the vehicle that a pack left, a day that has gone.
+        rows = lake.changed(name, since.get(name, -1) + 1, last)
         for key in ("pack_id", "vehicle_id"):
             if key in rows.columns:
                 found[key].append(rows.select(key))

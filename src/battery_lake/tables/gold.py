@@ -325,6 +325,7 @@ BATTERY_PASSPORT = Table(
         Column("energy_out_wh", "double", "Energy of all sessions that discharged, so far. [Wh]"),
         Column("charge_out_ah", "double", "Charge of all sessions that discharged, so far. [Ah]"),
         Column("first_soc_pct", "double", "The BMS's SOC at the pack's first session. [%]"),
+        Column("last_soc_pct", "double", "The BMS's SOC as last known. [%]"),
         Column("sources", "map<string,string>", "Where each value comes from."),
         METHOD_VERSION,
     ),
