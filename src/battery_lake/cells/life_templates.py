@@ -28,7 +28,7 @@ POWER_SHARE: Final = 0.65
 """Weight of the powers together; the measured curves have the rest. [1]"""
 
 LOG_RATIOS: Final[Floats] = np.linspace(-3.9, 8.88, 28)
-"""A cell may stand at so many places of a life: logarithms of what is left over age, so that a day-old cell has years. [1]"""
+"""Places in a life: logarithms of what is left over age; a cell of one day may have years. [1]"""
 
 AGES: Final = 65
 """A template is kept at so many relative ages from 0, new, to 1, now."""
