@@ -82,13 +82,11 @@ def _explorer(settings: Settings, port: int) -> KustoStandIn:
     """Start Data Explorer; where Azurite cannot be had it takes streams only, and says so."""
     from battery_lake.errors import SetupError
     from battery_lake.local.kusto import KustoStandIn
-    from battery_lake.local.kusto.azurite import VERSION
-    from battery_lake.local.npm import node, npm_package
+    from battery_lake.local.kusto.azurite import program
 
     folder = settings.home / "local" / "explorer"
     try:
-        node()
-        npm_package("azurite", VERSION)
+        program()
     except SetupError as fault:
         typer.echo(f"Data Explorer takes no files here: {fault}", err=True)
         return KustoStandIn(folder, database=settings.adx.database, port=port, queued=False)

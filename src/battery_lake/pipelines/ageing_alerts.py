@@ -16,28 +16,33 @@ from battery_lake.gold.ageing_rules import CODES, LOOK_BACK_DAYS
 from battery_lake.gold.ageing_state import METHOD, ageing_inputs, ageing_state, pack_ageing
 from battery_lake.gold.day_estimate import day_estimate
 from battery_lake.gold.resistance_state import STEP_COLUMNS
-from battery_lake.lake.changes import Span, changes, overall
+from battery_lake.lake.changes import changes
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.sql import instant
-from battery_lake.pipelines.alert_plan import plan, planned, write_alerts, write_days, write_states
+from battery_lake.pipelines.alert_plan import (
+    earliest,
+    plan,
+    planned,
+    touched_days,
+    write_alerts,
+    write_days,
+    write_states,
+)
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
-from battery_lake.pipelines.stream import run_available
+from battery_lake.pipelines.stream import plain, run_available
 from battery_lake.tables.gold import AGEING_STATE, DAY_ESTIMATE
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
+    from battery_lake.lake.changes import Span
 
 IS_STEP = "step_resistance_mohm IS NOT NULL"
 
 
 def ageing_batch(lake: Lake, changed: DataFrame) -> Counts:
     """Tell the touched days again, then judge their packs on, or anew, and write what is different."""
-    day = F.to_date("started_at").alias("as_of_date")
-    touched = kept(lake, "ageing.touched", changed.select("pack_id", day).distinct())
-    instants = F.col("as_of_date").cast("timestamp")
-    span = overall(touched.select(instants.alias("low"), instants.alias("high")))
+    touched, span = touched_days(lake, changed, "started_at", "ageing.touched")
     if span is None:
         return Counts()
     fresh = kept(lake, "ageing.days", _told_again(lake, touched, span))
@@ -49,11 +54,10 @@ def ageing_batch(lake: Lake, changed: DataFrame) -> Counts:
 
 def _told_again(lake: Lake, touched: DataFrame, span: Span) -> DataFrame:
     """The touched days of the touched packs, whole."""
-    end = span.high + dt.timedelta(days=1)
-    within = f"started_at >= {instant(span.low)} AND started_at < {instant(end)}"
 
     def of_days(name: str, *columns: str) -> DataFrame:
-        rows = lake.read(name).where(within).select("pack_id", "started_at", *columns)
+        of_span = lake.read(name).where(span.holds_day("started_at"))
+        rows = of_span.select("pack_id", "started_at", *columns)
         key = ["pack_id", "as_of_date"]
         return rows.withColumn("as_of_date", F.to_date("started_at")).join(touched, on=key, how="left_semi")
 
@@ -67,9 +71,8 @@ def _told_again(lake: Lake, touched: DataFrame, span: Span) -> DataFrame:
 
 def _write_alerts(lake: Lake, going_on: DataFrame) -> int:
     """Judge the planned packs and write their alerts, then their states; how many alerts changed."""
-    since = overall(going_on.selectExpr("from_at AS low", "from_at AS high"))
-    assert since is not None
-    first = since.low - dt.timedelta(days=LOOK_BACK_DAYS)
+    since = earliest(going_on)
+    first = since - dt.timedelta(days=LOOK_BACK_DAYS)
     inputs = ageing_inputs(
         lake.read(DAY_ESTIMATE.name).where(f"as_of_date > DATE'{first:%Y-%m-%d}'"),
         lake.read("reference.packs"),
@@ -77,21 +80,16 @@ def _write_alerts(lake: Lake, going_on: DataFrame) -> int:
         planned(lake.read(AGEING_STATE.name), going_on, "as_of_at = from_at"),
     )
     stepped = kept(lake, "ageing.stepped", pack_ageing(inputs, AgeingParams()))
-    written = write_alerts(lake, stepped, going_on, since.low, CODES)
+    written = write_alerts(lake, stepped, going_on, since, CODES)
     # Last: a crash before it repeats what came before, with the same state to go on from.
     write_states(lake, AGEING_STATE, ageing_state(stepped), going_on)
     return written
 
 
-def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:
-    del batch_id
-    return ageing_batch(lake, changed)
-
-
 def _run(lake: Lake, progress: Progress) -> RunResult:
     steps = changes(lake, "gold.session").where(IS_STEP).select("pack_id", "started_at")
     capacities = changes(lake, "gold.capacity_observation").select("pack_id", "started_at")
-    return run_available(lake, "ageing_alerts", steps.unionByName(capacities), _batch, progress)
+    return run_available(lake, "ageing_alerts", steps.unionByName(capacities), plain(ageing_batch), progress)
 
 
 AGEING_ALERTS = Pipeline(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 from pyspark.sql import functions as F
 
 from battery_lake.gold.alert import alert
+from battery_lake.lake.changes import overall
+from battery_lake.lake.scratch import kept
 from battery_lake.lake.sql import instant
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.tables.gold import ALERT
@@ -23,6 +25,26 @@ if TYPE_CHECKING:
 
 ANEW: Final = "TIMESTAMP'1900-01-01'"
 """A pack that starts anew goes on from here: before every day."""
+
+
+def touched_days(lake: Lake, changed: DataFrame, at: str, scratch: str) -> tuple[DataFrame, Span | None]:
+    """Return the packs' days that changes touch, and from which to which; None: there are none.
+
+    Parameters
+    ----------
+    lake
+        The tables.
+    changed
+        Rows with ``pack_id``.
+    at
+        Column of their time.
+    scratch
+        Name under which the days are kept.
+    """
+    days = changed.select("pack_id", F.to_date(at).alias("as_of_date")).distinct()
+    touched = kept(lake, scratch, days)
+    midnight = F.col("as_of_date").cast("timestamp")
+    return touched, overall(touched.select(midnight.alias("low"), midnight.alias("high")))
 
 
 def write_days(lake: Lake, contract: Table, fresh: DataFrame, touched: DataFrame, span: Span) -> None:
@@ -77,6 +99,19 @@ def plan(touched: DataFrame, fresh: DataFrame, states: DataFrame, method: str) -
     )
 
 
+def earliest(plan_: DataFrame) -> dt.datetime:
+    """Return the earliest instant from which a pack goes on.
+
+    Parameters
+    ----------
+    plan_
+        What :func:`plan` gives, of one pack at least.
+    """
+    span = overall(plan_.selectExpr("from_at AS low", "from_at AS high"))
+    assert span is not None
+    return span.low
+
+
 def planned(rows: DataFrame, plan_: DataFrame, condition: str) -> DataFrame:
     """Return the planned packs' rows that meet a condition on where they go on.
 
@@ -106,7 +141,7 @@ def write_alerts(
     plan_
         What :func:`plan` gives.
     since
-        The earliest instant from which a pack goes on.
+        What :func:`earliest` gives.
     codes
         The codes that the pipeline raises.
 

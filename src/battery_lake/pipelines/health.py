@@ -21,7 +21,7 @@ from battery_lake.lake.scratch import kept
 from battery_lake.lake.sql import instant
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
-from battery_lake.pipelines.stream import run_available
+from battery_lake.pipelines.stream import plain, run_available
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -112,17 +112,12 @@ def _mend_current(lake: Lake, plan: DataFrame) -> None:
     upsert(lake, "gold.cell_current", replacing(back, orphans, ["cell_id"]))
 
 
-def _batch(lake: Lake, changed: DataFrame, batch_id: int) -> Counts:
-    del batch_id
-    return health_batch(lake, changed)
-
-
 def _run(lake: Lake, progress: Progress) -> RunResult:
     sources = [
         changes(lake, name).select("pack_id", "started_at")
         for name in ("gold.session", "gold.capacity_observation")
     ]
-    return run_available(lake, "health", sources[0].unionByName(sources[1]), _batch, progress)
+    return run_available(lake, "health", sources[0].unionByName(sources[1]), plain(health_batch), progress)
 
 
 HEALTH = Pipeline(

@@ -210,10 +210,9 @@ def _deliver(lake: Lake, address: Address, rows: DataFrame, manner: Manner, outc
 
 def _until(lake: Lake) -> dict[str, int]:
     """The version of each followed table up to which everything may leave; -1: nothing may."""
-    newest = {name: latest_version(lake, name) for name in FOLLOWED}
     if not lake.settings.twins.checked_only:
-        return newest
-    return {name: released_until(lake.read("gold.data_quality"), name) for name in newest}
+        return {name: latest_version(lake, name) for name in FOLLOWED}
+    return {name: released_until(lake.read("gold.data_quality"), name) for name in FOLLOWED}
 
 
 def _unchecked(lake: Lake, until: Mapping[str, int]) -> dict[str, int]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
+from battery_lake.closing import Closing
 from battery_lake.errors import SetupError
 from battery_lake.local.eventhub.events import store
 from battery_lake.local.eventhub.fault_state import FaultState
@@ -19,7 +20,6 @@ from battery_lake.local.eventhub.server import HubService
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Collection, Iterable, Sequence
-    from types import TracebackType
 
     from battery_lake.local.eventhub.events import Event
 
@@ -30,7 +30,7 @@ ANY_KEY = "local"
 RETENTION_EVERY_S = 1.0
 
 
-class EventHubStandIn:
+class EventHubStandIn(Closing):
     """A hub that listens on loopback and runs in a thread of this process.
 
     Parameters
@@ -161,14 +161,6 @@ class EventHubStandIn:
             self._service.loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
             self._hub.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     async def _serve(self) -> None:
         """Listen until told to stop."""

@@ -12,16 +12,13 @@ import time
 import uuid
 from base64 import urlsafe_b64encode
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from battery_lake.clock import monotonic_s
+from battery_lake.closing import Closing
 from battery_lake.errors import SetupError
 from battery_lake.java import find_java
 from battery_lake.user_cache import user_cache_dir
-
-if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
 
 VERSION: Final = "4.1.2"
 _HOST: Final = "127.0.0.1"
@@ -68,7 +65,7 @@ def broker_jars() -> Path:
     return folder
 
 
-class KafkaBroker:
+class KafkaBroker(Closing):
     """One broker that is its own controller.
 
     Topics come into being when they are first asked for.
@@ -134,14 +131,6 @@ class KafkaBroker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _properties(folder: Path, ports: tuple[int, int, int], partitions: int, password: str) -> str:

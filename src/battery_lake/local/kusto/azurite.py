@@ -12,13 +12,12 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from battery_lake.clock import utc_now
+from battery_lake.closing import Closing
 from battery_lake.errors import SetupError
 from battery_lake.local.npm import node, npm_package
 
 if TYPE_CHECKING:
     from pathlib import Path
-    from types import TracebackType
-    from typing import Self
 
 VERSION: Final = "3.37.0"
 ACCOUNT: Final = "local"
@@ -33,7 +32,19 @@ _START: Final = (
 _LISTENS: Final = re.compile(r"Azurite (Blob|Queue|Table) service is successfully listening at (\S+)")
 
 
-class Azurite:
+def program() -> list[str]:
+    """Return the command that starts Azurite, fetching it if it is missing.
+
+    Raises
+    ------
+    SetupError
+        Node or Azurite cannot be had.
+    """
+    script = npm_package("azurite", VERSION) / "dist" / "src" / "azurite.js"
+    return [node(), "-e", _START, str(script)]
+
+
+class Azurite(Closing):
     """Azurite on free ports.
 
     Parameters
@@ -50,11 +61,10 @@ class Azurite:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._key = _key(folder / _KEY_FILE)
-        script = npm_package("azurite", VERSION) / "dist" / "src" / "azurite.js"
         ports = [option for name in ("blob", "queue", "table") for option in (f"--{name}Port", "0")]
         options = ["--location", str(folder), "--disableTelemetry", "--silent", "--skipApiVersionCheck"]
         self._process = subprocess.Popen(
-            [node(), "-e", _START, str(script), *options, *ports],
+            [*program(), *options, *ports],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -125,14 +135,6 @@ class Azurite:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _key(file: Path) -> str:

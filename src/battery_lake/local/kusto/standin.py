@@ -6,23 +6,21 @@ import asyncio
 import contextlib
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final
 
 from aiohttp import web
 
+from battery_lake.closing import Closing
 from battery_lake.errors import SetupError
 from battery_lake.local.kusto.azurite import Azurite
 from battery_lake.local.kusto.consumer import Consumer
 from battery_lake.local.kusto.server import Explorer
 from battery_lake.local.kusto.store import Store
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
 HOST: Final = "127.0.0.1"
 
 
-class KustoStandIn:
+class KustoStandIn(Closing):
     """A database that listens on loopback and runs in threads of this process.
 
     Parameters
@@ -100,14 +98,6 @@ class KustoStandIn:
     def close(self) -> None:
         """Stop; everything stays on disk."""
         self._opened.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Server:

@@ -8,10 +8,11 @@ import json
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
+from battery_lake.closing import Closing
 from battery_lake.errors import SetupError
 from battery_lake.local.eventhub.certificate import server_context
 from battery_lake.local.twins.faults import Faults
@@ -21,14 +22,13 @@ from battery_lake.local.twins.server import Server
 
 if TYPE_CHECKING:
     from collections.abc import Collection
-    from types import TracebackType
 
 HOST: Final = "localhost"
 CERTIFICATE_FILE: Final = "certificate.pem"
 TOKEN_LIFE_S: Final = 365 * 86_400
 
 
-class DigitalTwinsStandIn:
+class DigitalTwinsStandIn(Closing):
     """An instance that listens on loopback, over TLS, in a thread of this process.
 
     A client trusts it by `certificate` (``connection_verify=``): the SDK sends no token without TLS.
@@ -110,14 +110,6 @@ class DigitalTwinsStandIn:
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
             self._instance.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     async def _serve(self) -> None:
         """Listen until told to stop."""

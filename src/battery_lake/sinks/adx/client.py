@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import io
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from azure.kusto.data import ClientRequestProperties, KustoClient, KustoConnectionStringBuilder
@@ -25,6 +25,7 @@ from azure.kusto.ingest import (
 )
 from azure.kusto.ingest.exceptions import KustoQueueError
 
+from battery_lake.closing import Closing
 from battery_lake.errors import RemoteError, SettingsError
 from battery_lake.sinks.limiter import Limiter
 from battery_lake.sinks.retry import PATIENCE_S, Fault, RefusedError, with_retries
@@ -32,7 +33,6 @@ from battery_lake.sinks.retry import PATIENCE_S, Fault, RefusedError, with_retri
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
-    from types import TracebackType
 
 REQUESTS_PER_SECOND: Final = 50.0
 """The service counts requests against its cores; this is far less than the smallest cluster takes."""
@@ -44,7 +44,7 @@ _NO_LOGIN: Final = 401
 _NO_RIGHT: Final = 403
 
 
-class ExplorerClient:
+class ExplorerClient(Closing):
     """A database of Data Explorer; every call is repeated while that helps.
 
     Parameters
@@ -78,14 +78,6 @@ class ExplorerClient:
         """Close the connections."""
         for client in (self._client, self._queued, self._streaming):
             client.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def manage(self, command: str) -> list[dict[str, Any]]:
         """Carry out a management command; its answer row by row.
