@@ -7,7 +7,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from support.figures import show, write
+from support.figures import markdown, show, write
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,6 +30,18 @@ TASKS = {
 PARTS = {8: ("fleet_life_time",)}
 """Further modules of a task, of the same form."""
 
+MAIN = {
+    1: ("rmse_pp", "coverage90", "half_width_pp"),
+    2: ("relative_error",),
+    3: ("within20_50_90", "crps"),
+    4: ("rmse_pp", "coverage90"),
+    5: ("rmse_cycles", "mape_percent", "coverage90"),
+    6: ("spearman",),
+    7: ("found", "days_to_name", "false_cells"),
+    8: ("rmse_pp", "coverage90", "deviation_correlation", "top3_weakest", "pinball_over_life"),
+}
+"""What each task's aims are about: the metrics of the short table."""
+
 
 def module_of(number: int) -> ModuleType:
     """Import a task's module."""
@@ -51,6 +63,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, help="folder with the cells that are learnt from [as --data]")
     parser.add_argument("--task", type=int, action="append", choices=TASKS, help="only this; may be repeated")
     parser.add_argument("--json", type=Path, help="also write the figures here")
+    parser.add_argument("--markdown", type=Path, help="also write the short table of docs/methods.md here")
     chosen = parser.parse_args()
     for folder in (chosen.data, chosen.train or chosen.data):
         if not folder.is_dir():
@@ -66,6 +79,8 @@ def main() -> None:
             found += figures
         if chosen.json:
             write(chosen.json, found)
+    if chosen.markdown:
+        chosen.markdown.write_text("\n".join(markdown(found, MAIN)) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

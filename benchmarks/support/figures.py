@@ -9,7 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -92,6 +92,25 @@ def show(title: str, figures: Sequence[Figure]) -> None:
     for name in sets:
         line = [f"{cells.get((name, m), ''):>{widths[m]}}" for m in metrics]
         print("  ".join([f"{name:<{first}}", *line]).rstrip())
+
+
+def markdown(figures: Sequence[Figure], metrics: Mapping[int, Sequence[str]]) -> list[str]:
+    """Return the lines of one Markdown table of all tasks.
+
+    Parameters
+    ----------
+    figures
+        What was measured.
+    metrics
+        Which metrics of a task stand in the table.
+    """
+    lines = ["| task | cells | metric | value | baseline |", "|---|---|---|---|---|"]
+    for figure in figures:
+        if figure.metric in metrics[figure.task] and not math.isnan(figure.value):
+            baseline = "-" if figure.baseline is None else _number(figure.baseline)
+            cells = (str(figure.task), figure.set, f"`{figure.metric}`", _number(figure.value), baseline)
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def write(file: Path, figures: Sequence[Figure]) -> None:

@@ -64,6 +64,17 @@ def test_cells_of_another_folder_are_judged_by_what_was_learnt_elsewhere(number:
     assert not any(other.stem in figure["set"] for other in cells[1:] for figure in figures)
 
 
+@pytest.mark.skipif(not DATA.is_dir(), reason="the measured cells are not beside the project")
+def test_the_short_table_holds_the_metrics_of_the_aims_beside_their_baseline(tmp_path: Path) -> None:
+    ran, figures = run(tmp_path, "--data", DATA, "--task", "4", "--markdown", tmp_path / "short.md")
+    assert ran.returncode == 0, ran.stderr
+    rows = [
+        line.split(" | ") for line in (tmp_path / "short.md").read_text(encoding="utf-8").splitlines()[2:]
+    ]
+    assert {row[2] for row in rows} == {"`rmse_pp`", "`coverage90`"}
+    assert {row[1] for row in rows} == {figure["set"] for figure in figures}
+
+
 @pytest.mark.parametrize("number", range(1, 8))
 def test_a_folder_without_a_tasks_cells_is_said_to_have_none(number: int, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
