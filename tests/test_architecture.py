@@ -41,7 +41,7 @@ FORBIDDEN_METHODS = {
 """What serverless compute or Spark Connect refuse, or what pulls rows to the driver."""
 
 ALLOWED_METHODS = {
-    ("cli/explain.py", "collect"): "one pack, one cell, and its newest changes, for the screen",
+    ("cli/packs.py", "collect"): "a few rows of one pack, for the screen",
     ("cli/look.py", "collect"): "one row a pipeline, for the screen",
     ("cli/mapping_check.py", "collect"): "sample messages, limited, for the screen",
     ("cli/run.py", "collect"): "counts by reason, limited, for the screen",
@@ -49,9 +49,11 @@ ALLOWED_METHODS = {
     ("lake/conform.py", "collect"): "one row: how many nulls",
     ("lake/versions.py", "collect"): "one row: the newest version",
     ("lake/write.py", "collect"): "one row: what a MERGE says that it did",
+    ("pipelines/export_passports.py", "collect"): "a page of packs at a time",
     ("pipelines/fleet.py", "collect"): "one row: first and last day of the changes",
     ("pipelines/ingest.py", "collect"): "one row a partition of the hub",
     ("pipelines/health.py", "collect"): "one row: from where the packs go on",
+    ("pipelines/kpis.py", "collect"): "one row: first day of the changes, or the newest that is told",
     ("pipelines/push_twins.py", "collect"): "one row an outcome, or a followed table; a few changes to show",
     ("pipelines/quality.py", "collect"): "one row a table, and the batches that are held back",
     ("pipelines/reference.py", "collect"): "a few rows of a reference file: faults, repeated keys, curves",
@@ -60,6 +62,7 @@ ALLOWED_METHODS = {
     ("pipelines/settle.py", "collect"): "one row, and one a verdict",
     ("quality/gate.py", "collect"): "one row: the version up to which everything passed",
     ("report/load.py", "collect"): "one row of totals, and a few version names",
+    ("report/load_certificate.py", "collect"): "newest rows and open alerts of one pack",
     ("report/load_cells.py", "collect"): "the ids of a few packs to draw",
     ("report/load_ops.py", "collect"): "one row: newest instant",
     ("sources/files/lines.py", "collect"): "one row a file block, without its lines",

@@ -106,3 +106,20 @@ def test_open_alerts_are_listed_the_worst_first(
     assert [row["severity"] for row in told] == sorted((r["severity"] for r in is_open), key=worst.index)
     none = run("--set", f"home={demo_home.path}", "alerts", "P99999")
     assert (none.code, none.out) == (0, "no alert is open\n")
+
+
+def test_a_pack_has_a_certificate_with_golds_figures_and_an_unknown_one_has_none(
+    run: Callable[..., Any], demo_home: Any, rows: Callable[..., list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    written = tmp_path / "page.html"
+    outcome = run(
+        "--set", f"home={demo_home.path}", "report", "certificate", "P00001", "--out", written, "--json"
+    )
+    assert outcome.json == {"certificate": str(written)}
+    mine = [row for row in rows(demo_home.path, "gold.cell_current") if row["pack_id"] == "P00001"]
+    weakest = min(mine, key=lambda row: (row["soh_pct"], row["cell_id"]))
+    page = written.read_text(encoding="utf-8")
+    assert f"<strong>{weakest['soh_pct']:.1f} %</strong>" in page
+    assert weakest["cell_id"] in page
+    unknown = run("--set", f"home={demo_home.path}", "report", "certificate", "P0001")
+    assert "did you mean P00001?" in unknown.err

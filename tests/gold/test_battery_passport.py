@@ -99,6 +99,8 @@ def test_time_is_spent_in_ranges_and_harm_is_counted(told: Any) -> None:
         "deep_discharge": 1,
         "extreme_temperature_s": (17 + 7) * 3600,
         "charging_in_extreme_temperature_s": 5 * 3600,
+        "charging_below_0_c_s": 5 * 3600,
+        "charging_from_45_c_s": 0,
     }
 
 

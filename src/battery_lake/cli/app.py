@@ -9,7 +9,20 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from battery_lake.cli import adx, demo, explain, local, look, making, mapping, quality, run, twins
+from battery_lake.cli import (
+    adx,
+    demo,
+    explain,
+    local,
+    look,
+    making,
+    mapping,
+    passport,
+    quality,
+    reports,
+    run,
+    twins,
+)
 from battery_lake.cli.base import app
 from battery_lake.errors import BatteryLakeError
 
@@ -19,7 +32,7 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
-COMMANDS = (demo, look, explain, run, quality, adx, making, mapping, local, twins)
+COMMANDS = (demo, look, explain, run, quality, adx, making, mapping, local, twins, passport, reports)
 """Modules that add their commands to the app when they are imported."""
 
 

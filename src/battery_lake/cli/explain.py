@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from battery_lake.cli.base import AsJson, app, options
+from battery_lake.cli.packs import first_rows, pack_named
 from battery_lake.errors import BatteryLakeError
 
 if TYPE_CHECKING:
@@ -43,30 +44,17 @@ def explain(
 
 
 def _pack(lake: Lake, pack: str) -> dict[str, Any]:
-    """The pack's specification and its newest health.
-
-    Raises
-    ------
-    BatteryLakeError
-        No pack has that name; the error names the nearest one.
-    """
+    """The pack's specification and its newest health."""
     from pyspark.sql import functions as F
 
-    found = _rows(lake, "reference.packs", F.col("pack_id") == pack)
-    if not found:
-        near = _nearest(lake, pack)
-        raise BatteryLakeError(
-            f"no pack is named {pack}",
-            why="reference.packs does not hold it" if near else "reference.packs holds no pack",
-            remedy=f"did you mean {near}?" if near else "battery-lake reference load --help",
-        )
+    found = pack_named(lake, pack)
     specified = ("pack_id", "model", "chemistry", "cells_in_series", "rated_capacity_ah", "warranty_from")
-    health = _rows(lake, "gold.pack_health", F.col("pack_id") == pack, F.desc("as_of_date"))
+    health = first_rows(lake, "gold.pack_health", F.col("pack_id") == pack, F.desc("as_of_date"))
     healthy = (
         "as_of_date", "soh_min_pct", "soh_median_pct", "soh_max_pct", "soce_pct", "weakest_cell_id",
         "cohort_percentile_pct", "alerts",
     )  # fmt: skip
-    return {name: found[0][name] for name in specified} | {
+    return {name: found[name] for name in specified} | {
         name: health[0][name] if health else None for name in healthy
     }
 
@@ -82,11 +70,11 @@ def _cell(lake: Lake, pack: str, cell: str) -> dict[str, Any] | None:
     from pyspark.sql import functions as F
 
     mine = F.col("pack_id") == pack
-    weakest = _rows(lake, "gold.cell_current", mine, "soh_pct", "cell_id")
+    weakest = first_rows(lake, "gold.cell_current", mine, "soh_pct", "cell_id")
     if not cell or not weakest:
         return _now(weakest)
     whole = cell if cell.startswith(f"{pack}/") else f"{pack}/{cell}"
-    found = _rows(lake, "gold.cell_current", mine & (F.col("cell_id") == whole))
+    found = first_rows(lake, "gold.cell_current", mine & (F.col("cell_id") == whole))
     if not found:
         raise BatteryLakeError(
             f"no cell of {pack} is named {cell}",
@@ -111,28 +99,8 @@ def _changes(lake: Lake, pack: str, cell_id: str, last: int) -> list[dict[str, A
     from battery_lake.gold.soh_change import REASONS
 
     is_mine = (F.col("pack_id") == pack) & (F.col("cell_id") == cell_id)
-    rows = _rows(lake, "gold.soh_change", is_mine, F.desc("as_of_date"), limit=last)
+    rows = first_rows(lake, "gold.soh_change", is_mine, F.desc("as_of_date"), limit=last)
     return [row | {"because": [REASONS[code] for code in row["reasons"]]} for row in rows]
-
-
-def _rows(lake: Lake, name: str, where: Any, *order: Any, limit: int = 1) -> list[dict[str, Any]]:
-    """The first rows of a table; none where there is no table yet."""
-    from battery_lake.lake.create import exists
-
-    if not exists(lake, name):
-        return []
-    rows = lake.read(name).where(where)
-    return [
-        row.asDict(recursive=True) for row in (rows.orderBy(*order) if order else rows).limit(limit).collect()
-    ]
-
-
-def _nearest(lake: Lake, pack: str) -> str:
-    from pyspark.sql import functions as F
-
-    distance = F.levenshtein("pack_id", F.lit(pack))
-    found = _rows(lake, "reference.packs", F.lit(True), distance, "pack_id")
-    return str(found[0]["pack_id"]) if found else ""
 
 
 def _show(told: dict[str, Any]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from json import loads
-from pathlib import Path
 from re import sub
 from typing import Annotated, Any
 
@@ -199,20 +198,3 @@ def alerts(
         as_table("", columns, [tuple(row.values()) for row in rows])
     else:
         typer.echo("no alert is open")
-
-
-@app.command(epilog="Examples: battery-lake report | battery-lake report --out fleet.html")
-def report(
-    context: typer.Context,
-    out: Annotated[Path | None, typer.Option(help="The file; else report.html under home.")] = None,
-    json: AsJson = False,
-) -> None:
-    """Write the self-contained HTML report of what gold holds."""
-    from battery_lake.cli.reporting import write_report
-    from battery_lake.cli.show import as_json
-
-    written = write_report(options(context).lake(), out)
-    if json:
-        as_json({"report": written})
-    else:
-        typer.echo(str(written))

@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
+from battery_lake.cli.packs import pack_named
 from battery_lake.clock import utc_now
 from battery_lake.lake.create import ensure
+from battery_lake.pipelines.export_passports import file_name
+from battery_lake.report.certificate import render_certificate
 from battery_lake.report.html import render
 from battery_lake.report.load import load
+from battery_lake.report.load_certificate import load_certificate
 from battery_lake.tables.registry import TABLES
 
 if TYPE_CHECKING:
@@ -35,6 +39,26 @@ def read_report_data(lake: Lake) -> ReportData:
 def write_report(lake: Lake, out: Path | None) -> Path:
     """Write the report and return its path."""
     return render(read_report_data(lake), out or report_path(lake))
+
+
+def write_certificate(lake: Lake, pack_id: str, out: Path | None) -> Path:
+    """Write the certificate of a pack and return its path.
+
+    Raises
+    ------
+    BatteryLakeError
+        No pack has that name.
+    """
+    ensure(lake, TABLES)
+    pack, settings = pack_named(lake, pack_id), lake.settings
+    data = load_certificate(
+        lake.read,
+        pack,
+        generated_at=utc_now(),
+        location=settings.lake.catalog or str(settings.home.absolute()),
+        eol_soh_pct=settings.health.eol_soh_pct,
+    )
+    return render_certificate(data, out or settings.home / "certificates" / f"{file_name(pack_id)}.html")
 
 
 def report_path(lake: Lake) -> Path:

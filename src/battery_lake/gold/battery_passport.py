@@ -13,7 +13,7 @@ from battery_lake.tables.gold import BATTERY_PASSPORT
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
-METHOD: Final = "passport-2"
+METHOD: Final = "passport-3"
 LONGEST_SILENCE_S: Final = 3 * 86_400.0
 """A longer silence is counted nowhere: nobody knows how the pack spent it. [s]"""
 
@@ -55,7 +55,10 @@ TEMPERATURE_NAMES: Final = _names(TEMPERATURE_EDGES_C, "c")
 SOC_NAMES: Final = _names(SOC_EDGES_PCT, "pct")
 """Keys of ``soc_range_s``, from empty to full."""
 
-EVENTS: Final = ("deep_discharge", "extreme_temperature_s", "charging_in_extreme_temperature_s")
+EVENTS: Final = (
+    "deep_discharge", "extreme_temperature_s", "charging_in_extreme_temperature_s", "charging_below_0_c_s",
+    "charging_from_45_c_s",
+)  # fmt: skip
 """Keys of ``negative_events``: a count, and whole seconds."""
 
 
@@ -107,7 +110,8 @@ def _days(sessions: DataFrame) -> DataFrame:
     is_charge, is_drive = F.col("kind") == "charge", F.col("kind") == "drive"
     soc_pct = (F.coalesce("soc_start_pct", "soc_end_pct") + F.coalesce("soc_end_pct", "soc_start_pct")) / 2
     mean_c = F.col("temperature_mean_c")
-    is_extreme = (mean_c < TEMPERATURE_EDGES_C[0]) | (mean_c >= TEMPERATURE_EDGES_C[-1])
+    is_cold, is_hot = mean_c < TEMPERATURE_EDGES_C[0], mean_c >= TEMPERATURE_EDGES_C[-1]
+    is_extreme = is_cold | is_hot
     counters = {
         "throughput_ah": F.col("throughput_ah"),
         "throughput_wh": F.abs("energy_wh"),
@@ -118,6 +122,8 @@ def _days(sessions: DataFrame) -> DataFrame:
         "deep_discharge": F.when(is_drive & (F.col("soc_end_pct") < DEEP_DISCHARGE_PCT), 1.0),
         "extreme_temperature_s": F.when(is_extreme, F.col("stood_s")),
         "charging_in_extreme_temperature_s": F.when(is_extreme & is_charge, F.col("duration_s")),
+        "charging_below_0_c_s": F.when(is_cold & is_charge, F.col("duration_s")),
+        "charging_from_45_c_s": F.when(is_hot & is_charge, F.col("duration_s")),
         **_spent(TEMPERATURE_NAMES, TEMPERATURE_EDGES_C, mean_c),
         **_spent(SOC_NAMES, SOC_EDGES_PCT, soc_pct),
     }

@@ -46,11 +46,16 @@ def render(data: ReportData, path: Path) -> Path:
     ----------
     W3C, Content Security Policy Level 3.
     """
+    return write(page(data), path)
+
+
+def write(page_text: str, path: Path) -> Path:
+    """Write a page, replaced as a whole or not at all; folders above it are made."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(page(data))
+            file.write(page_text)
         # mkstemp gives a private file; a report is for others to read.
         Path(scratch).chmod(0o644)
         Path(scratch).replace(path)
@@ -64,12 +69,12 @@ def page(data: ReportData) -> str:
     """Return the report as HTML."""
     drawn = charts(data)
     specs = {chart.chart_id: chart.spec for part in drawn.values() for chart in part if chart.spec}
-    vega, script = vega_bundle(), _source("report.js")
+    vega, script = vega_bundle(), source("report.js")
     policy = (
         f"default-src 'none'; script-src {_hash(vega)} {_hash(script)}; style-src 'unsafe-inline';"
         " img-src data:; base-uri 'none'; form-action 'none'"
     )
-    return _environment().get_template("report.html.j2").render(
+    return environment().get_template("report.html.j2").render(
         data=data,
         totals=data.totals,
         charts=drawn,
@@ -77,7 +82,7 @@ def page(data: ReportData) -> str:
         groups_left_out=groups_left_out(data),
         text=text,
         policy=policy,
-        style=Markup(_source("report.css")),  # noqa: S704 - our own file
+        style=Markup(source("report.css")),  # noqa: S704 - our own file
         light=Markup(theme.css_variables("light")),  # noqa: S704 - our own constants
         dark=Markup(theme.css_variables("dark")),  # noqa: S704 - our own constants
         vega=Markup(vega),  # noqa: S704 - the bundle of vl-convert
@@ -96,7 +101,7 @@ def vega_bundle() -> str:
 
 
 @functools.cache
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
     """Return the template environment: everything is escaped, an unknown name is an error."""
     return jinja2.Environment(
         loader=jinja2.PackageLoader("battery_lake.report"),
@@ -107,11 +112,11 @@ def _environment() -> jinja2.Environment:
     )
 
 
-def _source(name: str) -> str:
+def source(name: str) -> str:
     """Return a file of the templates as it is."""
-    loader = _environment().loader
+    loader = environment().loader
     assert loader is not None
-    return loader.get_source(_environment(), name)[0]
+    return loader.get_source(environment(), name)[0]
 
 
 def _hash(script: str) -> str:

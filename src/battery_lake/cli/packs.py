@@ -1,0 +1,44 @@
+"""A few rows for the screen, and a pack by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from battery_lake.errors import BatteryLakeError
+
+if TYPE_CHECKING:
+    from battery_lake.lake.access import Lake
+
+
+def first_rows(lake: Lake, name: str, where: Any, *order: Any, limit: int = 1) -> list[dict[str, Any]]:
+    """Return the first rows of a table; none where there is no table yet."""
+    from battery_lake.lake.create import exists
+
+    if not exists(lake, name):
+        return []
+    rows = lake.read(name).where(where)
+    return [
+        row.asDict(recursive=True) for row in (rows.orderBy(*order) if order else rows).limit(limit).collect()
+    ]
+
+
+def pack_named(lake: Lake, pack: str) -> dict[str, Any]:
+    """Return a pack's row of reference.packs.
+
+    Raises
+    ------
+    BatteryLakeError
+        No pack has that name; the error names the nearest one.
+    """
+    from pyspark.sql import functions as F
+
+    found = first_rows(lake, "reference.packs", F.col("pack_id") == pack)
+    if found:
+        return found[0]
+    distance = F.levenshtein("pack_id", F.lit(pack))
+    near = first_rows(lake, "reference.packs", F.lit(True), distance, "pack_id")
+    raise BatteryLakeError(
+        f"no pack is named {pack}",
+        why="reference.packs does not hold it" if near else "reference.packs holds no pack",
+        remedy=f"did you mean {near[0]['pack_id']}?" if near else "battery-lake reference load --help",
+    )
