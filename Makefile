@@ -17,7 +17,7 @@ UV := $(shell command -v uv)
 # The development set holds the local one.
 INSTALLED := $(VENV)/$(if $(wildcard $(VENV)/.dev),.dev,.local)
 
-.PHONY: help demo test test-spark42 lint bench proof requirements clean
+.PHONY: bundle-check help demo test test-spark42 lint bench proof requirements clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,16 @@ lint: $(VENV)/.dev ## check style, types, layers and declared dependencies
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/deptry src
+
+bundle-check: $(VENV)/.dev ## check the Databricks bundle, with Databricks' own command line too where there is one
+	@$(BIN)/battery-lake bundle check $(ARGS)
+	@if ! command -v databricks >/dev/null; then \
+	  echo "skipped: databricks bundle validate (no Databricks CLI on the PATH)"; \
+	elif ! databricks current-user me >/dev/null 2>&1; then \
+	  echo "skipped: databricks bundle validate (the CLI reaches no workspace: databricks auth login)"; \
+	else \
+	  for target in dev staging prod; do databricks bundle validate --strict --target $$target; done; \
+	fi
 
 bench: $(VENV)/.dev ## run the benchmarks
 	@for script in $(filter-out benchmarks/accuracy.py benchmarks/plots.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python "$$script"; done

@@ -1,8 +1,10 @@
-"""How well the ageing alerts find what was planted, and how soon, against plain thresholds.
+"""How well the alerts find what was planted, and how soon.
 
-Evidence is made up, with what fleets do to it: noise, errors that all cells of a day share, outliers, days
-without evidence, a year's temperatures, and packs whose capacity and resistance follow them in a way of their
-own. It goes through the rules that make ``gold.alert``, day by day.
+``--of day``: simulated vehicles with faults go through the pipelines (:mod:`support.day_alerts`).
+
+``--of ageing``, against plain thresholds: evidence is made up, with what fleets do to it: noise, errors that
+all cells of a day share, outliers, days without evidence, a year's temperatures, and packs whose capacity and
+resistance follow them in a way of their own. It goes through the rules that make ``gold.alert``, day by day.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
+from support import day_alerts
 from support.figures import Figure, show
 
 from battery_lake.cells.ageing_alerts import AgeingParams
@@ -90,7 +93,7 @@ def told_by_rules(known: Estimates) -> dict[tuple[int, str], float]:
     """Take a pack through its days: cell and code to the day on which it was raised first."""
     history = History(pa.nulls(1, pa.list_(pa.struct(list(OPEN_FIELDS)))))
     for place in range(known.day.size):
-        for told in ageing_rules(known.until(place), history, AgeingParams()):
+        for told in ageing_rules(known, place, history, AgeingParams()):
             history.take(told, known.today(place))
     found: dict[tuple[int, str], float] = {}
     for alert in history.alerts().to_pylist()[0]:
@@ -173,16 +176,26 @@ def _judged(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(
-        description="Precision, recall and days to raise of the ageing alerts; value | plain threshold.",
-        epilog="example: alerts.py --vehicles 60 --days 400",
+        description="Precision, recall and days to raise of the alerts on planted faults.",
+        epilog="example: alerts.py --of ageing --vehicles 60 --days 400",
     )
-    parser.add_argument("--vehicles", type=int, default=60, help="packs, half of them with a fault [60]")
-    parser.add_argument("--days", type=int, default=400, help="length of the history [400]")
+    parser.add_argument(
+        "--of", choices=("ageing", "day"), default="ageing",
+        help="ageing: fade, knee, resistance, beside a plain threshold; day: all others [ageing]",
+    )  # fmt: skip
+    parser.add_argument("--vehicles", type=int, help="packs, half of them with a fault [ageing 60, day 88]")
+    parser.add_argument("--days", type=int, help="length of the history [ageing 400, day 60]")
     parser.add_argument("--seed", type=int, default=1, help="of the fleet [1]")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     chosen = parser.parse_args()
-    found = figures(measured(chosen.vehicles, chosen.days, chosen.seed))
-    show(f"Ageing alerts, {chosen.vehicles} packs of {CELLS} cells, {chosen.days} days", found)
+    if chosen.of == "ageing":
+        vehicles, days = chosen.vehicles or 60, chosen.days or 400
+        found = figures(measured(vehicles, days, chosen.seed))
+        show(f"Ageing alerts, {vehicles} packs of {CELLS} cells, {days} days", found)
+    else:
+        vehicles, days = chosen.vehicles or 88, chosen.days or 60
+        found = day_alerts.figures(day_alerts.measured(vehicles, days, chosen.seed))
+        show(f"Alerts of days, {vehicles} packs of {day_alerts.CELLS} cells, {days} days", found)
     if chosen.json:
         rows = [{"code": f.set, "metric": f.metric, "value": f.value, "baseline": f.baseline} for f in found]
         chosen.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
+from deltalake import DeltaTable
 from hypothesis import settings as hypothesis_settings
 
 # For the short processes that tests start: the compiler's last stage costs more than it gains there.
@@ -18,11 +22,22 @@ hypothesis_settings.load_profile("suite")
 LONG = ("proof", "benchmarks", "pipelines", "jobs", "cli")
 """Folders of tests that run whole pipelines."""
 
+ONE_DEMO = (
+    "cli/test_demo.py",
+    "cli/test_explain.py",
+    "cli/test_look.py",
+    "cli/test_passport.py",
+    "cli/test_quality.py",
+)
+"""Files of tests that look at the same small demo: one worker makes it for all of them."""
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    import datetime as dt
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from pyspark.sql import DataFrame, SparkSession
+    from xdist.scheduler import LoadFileScheduling
 
     from battery_lake.lake.access import Lake
 
@@ -31,6 +46,19 @@ if TYPE_CHECKING:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The long ones first, so that no worker is left alone with them at the end."""
     items.sort(key=lambda item: item.path.parent.name not in LONG)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling:
+    """A file goes to one worker, and so do the files that share the small demo."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "demo" if file.endswith(ONE_DEMO) else file
+
+    return ByFile(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +114,33 @@ def frame(spark: SparkSession) -> Callable[[str, list[dict[str, Any]]], DataFram
         return spark.createDataFrame([{**empty, **row} for row in rows], contract.fields)
 
     return build
+
+
+@pytest.fixture(scope="session")
+def without_files() -> Callable[..., AbstractContextManager[int]]:
+    """Take away a table's files that lie wholly before a day, of packs up to one: reading them then fails.
+
+    So what runs meanwhile has been proved not to read them. Gives how many there were.
+    """
+
+    @contextmanager
+    def hidden(lake: Lake, name: str, day: str, before: dt.date, last_pack: str) -> Iterator[int]:
+        files = DeltaTable(lake.path(name)).get_add_actions(flatten=True)
+        rows = pa.table(files).to_pylist()
+        old = [
+            Path(lake.path(name)) / row["path"]
+            for row in rows
+            if f"{row[f'max.{day}']:%Y-%m-%d}" < f"{before:%Y-%m-%d}" and row["max.pack_id"] <= last_pack
+        ]
+        for file in old:
+            file.rename(file.with_suffix(".hidden"))
+        try:
+            yield len(old)
+        finally:
+            for file in old:
+                file.with_suffix(".hidden").rename(file)
+
+    return hidden
 
 
 @pytest.fixture(scope="session")

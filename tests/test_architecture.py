@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from battery_lake.pipelines.registry import JOBS, PIPELINES
+from battery_lake.pipelines.registry import ERRANDS, JOBS, PIPELINES
 from battery_lake.serving.markdown import WRITTEN_OTHERWISE
 from battery_lake.tables.registry import TABLES
 
@@ -29,7 +29,7 @@ FILE_LINES, FUNCTION_LINES, FUNCTION_LINES_P90, JOB_LINES = 400, 60, 40, 20
 
 ROOT_ENTRIES = {
     ".ci", ".gitignore", "ARCHITECTURE.md", "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE",
-    "Makefile", "README.md", "SECURITY.md", "benchmarks", "docs", "expectations", "jobs", "kql", "ontology",
+    "Makefile", "README.md", "SECURITY.md", "benchmarks", "bundles", "databricks.yml", "docs", "expectations", "jobs", "kql", "ontology",
     "pyproject.toml", "requirements", "src", "tests",
 }  # fmt: skip
 
@@ -47,14 +47,18 @@ ALLOWED_METHODS = {
     ("cli/run.py", "collect"): "counts by reason, limited, for the screen",
     ("lake/changes.py", "collect"): "one row: first and last instant of the changes",
     ("lake/conform.py", "collect"): "one row: how many nulls",
+    ("lake/reach.py", "collect"): "one row: from where the packs go on",
+    ("lake/maintain.py", "collect"): "one row: files and bytes of a table",
     ("lake/versions.py", "collect"): "one row: the newest version",
     ("lake/write.py", "collect"): "one row: what a MERGE says that it did",
     ("pipelines/export_passports.py", "collect"): "a page of packs at a time",
+    ("pipelines/backfill.py", "collect"): "the vehicles that were asked for",
     ("pipelines/fleet.py", "collect"): "one row: first and last day of the changes",
     ("pipelines/ingest.py", "collect"): "one row a partition of the hub",
     ("pipelines/health.py", "collect"): "one row: from where the packs go on",
     ("pipelines/kpis.py", "collect"): "one row: first day of the changes, or the newest that is told",
-    ("pipelines/push_twins.py", "collect"): "one row an outcome, or a followed table; a few changes to show",
+    ("pipelines/twin_delivery.py", "collect"): "one row an outcome; a few changes to show",
+    ("pipelines/twin_marks.py", "collect"): "one row a followed table and generation",
     ("pipelines/quality.py", "collect"): "one row a table, and the batches that are held back",
     ("pipelines/reference.py", "collect"): "a few rows of a reference file: faults, repeated keys, curves",
     ("pipelines/passport.py", "collect"): "one row: where the oldest base stands",
@@ -157,7 +161,7 @@ def test_every_public_name_has_a_docstring() -> None:
 
 def test_a_job_is_a_few_lines_and_runs_a_registered_job() -> None:
     files = sorted((ROOT / "jobs").glob("*.py"))
-    assert {f.stem for f in files} == set(JOBS)
+    assert {f.stem for f in files} == {*JOBS, *ERRANDS}
     assert not [f.name for f in files if len(f.read_text().splitlines()) > JOB_LINES]
 
 

@@ -68,6 +68,8 @@ def refusal(line: str) -> str:
             if not hasattr(command, "resolve_command"):
                 return ""
             rest = [*context._protected_args, *context.args]
+            if not rest and command.invoke_without_command:
+                return ""
             name, command, arguments = command.resolve_command(context, rest)
         except TyperException as fault:
             return fault.format_message()
@@ -181,19 +183,27 @@ def test_every_fault_of_a_look_back_is_explained_in_the_words_of_its_suite() -> 
 def parameters() -> list[tuple[str, float]]:
     table = re.search(r"<!-- parameters -->(.*?)<!--", text_of("docs/methods.md"), flags=re.DOTALL)
     assert table
-    return [(name, float(value)) for name, value in re.findall(r"`([\w.]+)` \| ([\d.]+)", table.group(1))]
+    return [(name, float(value)) for name, value in re.findall(r"`([\w.-]+)` \| ([\d.]+)", table.group(1))]
 
 
 def value_of(name: str) -> Any:
-    """The value of a setting, a constant, a field of a parameter class, or a default argument."""
+    """The value of a setting, a constant, a field of a parameter class, or a default argument.
+
+    A setting by chemistry is named with it, a point of a curve with its place too.
+    """
     if name.startswith("settings."):
-        section, key = name.removeprefix("settings.").split(".")
-        return getattr(getattr(Settings(), section), key)
+        section, key, *by = name.removeprefix("settings.").split(".")
+        setting = getattr(getattr(Settings(), section), key)
+        for place in by:
+            setting = setting[place] if isinstance(setting, dict) else dict(setting)[float(place)]
+        return setting
     layer, module, *rest = name.split(".")
     found = getattr(importlib.import_module(f"battery_lake.{layer}.{module}"), rest[0])
     if inspect.isfunction(found):
         return inspect.signature(found).parameters[rest[1]].default
-    return getattr(found(), rest[1]) if dataclasses.is_dataclass(found) else found
+    if not dataclasses.is_dataclass(found):
+        return found
+    return next(field.default for field in dataclasses.fields(found) if field.name == rest[1])
 
 
 @pytest.mark.parametrize(("name", "value"), parameters())

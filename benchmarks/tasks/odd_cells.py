@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from support.figures import Figure
 
 from battery_lake.cells.alerts import cell_far_off, self_discharge, weak_cell
-from battery_lake.cells.deviation import day_deviation
+from battery_lake.cells.deviation import DeviationParams, day_deviation
 from battery_lake.cells.metrics import MAD_TO_STD, Z90
 from battery_lake.cells.odd_cells import (
     day_variance,
@@ -29,13 +29,23 @@ from battery_lake.cells.odd_cells import (
     z_score,
 )
 from battery_lake.cells.safety_alerts import over_temperature
+from battery_lake.cells.sensor_alerts import (
+    follow,
+    lying_cell,
+    lying_pack_voltage,
+    lying_probe,
+    probe_apart,
+    string_gap,
+)
 from battery_lake.gold.arrow import ragged
+from battery_lake.pipelines.alerts import safety_limits
+from battery_lake.settings import Settings
 from battery_lake.silver.facts import DEFAULT, Limits
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from battery_lake.cells.arrays import Floats, Ints
+    from battery_lake.cells.arrays import Bools, Floats, Ints
 
 TITLE: Final = "Odd cells of real cars: found exactly, days until named, false cells, first-message alarms"
 TASK: Final = 7
@@ -45,9 +55,11 @@ KNOWN_ODD: Final[dict[str, tuple[int, ...]]] = {"EV1": (), "EV2": (82,), "EV3": 
 SLOPE_V: Final = 0.95
 """Slope of an NMC cell over its state of charge where trends are read. [V]"""
 
+SECONDS_PER_DAY: Final = 86_400.0
 RATED_AH: Final = 150.0
 """Capacity of such a pack, for the leak in the evidence only. [Ah]"""
 
+LIMITS: Final = safety_limits(Settings().alerts)[DEFAULT]
 PLANTS: Final = 200
 PLANT_V: Final = 0.3
 PLANT_C: Final = 80.0
@@ -62,17 +74,23 @@ class Car:
 
     name: str
     day: Ints
+    seconds: Floats
     current_a: Floats
+    pack_voltage_v: Floats
     voltage_v: Floats
     temperature_c: Floats
 
 
 @dataclass(slots=True)
 class Found:
-    """What was named, cell from 1 to the day of data; who fell; how well days were foretold."""
+    """What was named, cell from 1 to the day of data; who fell; how well days were foretold.
+
+    ``lying``: cells whose sensor lies; 0 for a probe, or the pack's voltage.
+    """
 
     named: dict[int, int]
     falling: set[int]
+    lying: set[int]
     inside: list[bool]
 
 
@@ -101,12 +119,13 @@ def _of_car(car: Car) -> list[Figure]:
     odd = KNOWN_ODD.get(car.name)
     name = f"ev_cell_faults {car.name}"
     if odd is None:
-        cells = ", ".join(str(cell) for cell in sorted({*own.named, *own.falling, *at_once})) or "none"
+        every = sorted({*own.named, *own.falling, *own.lying, *at_once})
+        cells = ", ".join(str(cell) for cell in every) or "none"
         name = f"{name} (named: {cells})"
-        found.append(("named_cells", float(len({*own.named, *own.falling, *at_once})), float(len(plain))))
+        found.append(("named_cells", float(len(every)), float(len(plain))))
         found.append(("days_to_name", _last(own.named, tuple(own.named)), _last(plain, tuple(plain))))
     else:
-        false = {*own.named, *own.falling, *at_once} - set(odd)
+        false = ({*own.named, *own.falling, *at_once} - set(odd)) | own.lying
         found.append(("found", float(set(own.named) == set(odd)), float(set(plain) == set(odd))))
         found.append(("days_to_name", _last(own.named, odd), _last(plain, odd)))
         found.append(("false_cells", float(len(false)), float(len(set(plain) - set(odd)))))
@@ -123,7 +142,12 @@ def _of_car(car: Car) -> list[Figure]:
 def _by_days(car: Car) -> Found:
     """Take the car's days through the product's own rules."""
     cells = car.voltage_v.shape[1]
-    evidence, trend, found, count = initial_evidence(cells), initial_trend(cells), Found({}, set(), []), 0
+    evidence, trend, found, count = (
+        initial_evidence(cells),
+        initial_trend(cells),
+        Found({}, set(), set(), []),
+        0,
+    )
     for day in np.unique(car.day):
         rows = car.day == day
         lay = day_deviation(car.voltage_v[rows], car.current_a[rows])
@@ -140,7 +164,20 @@ def _by_days(car: Car) -> Found:
             found.named.setdefault(int(cell) + 1, count)
         falls = self_discharge(trend, SLOPE_V, RATED_AH).severity >= 0
         found.falling |= {int(cell) + 1 for cell in np.flatnonzero(falls)}
+        found.lying |= _lying(car, rows)
     return found
+
+
+def _lying(car: Car, rows: Bools) -> set[int]:
+    """Cells, from 1, whose reading lies on a day; 0: a probe, or the pack's voltage. No car is known to."""
+    quiet_a = DeviationParams().quiet_a
+    own = car.seconds[rows], car.current_a[rows]
+    cells = lying_cell(follow(*own, car.voltage_v[rows], RATED_AH)).severity
+    of_day_s = own[0] % SECONDS_PER_DAY
+    probe = probe_apart(of_day_s, own[1], car.temperature_c[rows], quiet_a)
+    gap_pct = string_gap(own[1], car.voltage_v[rows], car.pack_voltage_v[rows], quiet_a)
+    pack = lying_probe(np.array([probe.apart_c])).severity, lying_pack_voltage(np.array([gap_pct])).severity
+    return {*(np.flatnonzero(cells >= 0) + 1).tolist(), *([0] if max(pack) >= 0 else [])}
 
 
 def _baseline(car: Car) -> dict[int, int]:
@@ -166,7 +203,7 @@ def _baseline(car: Car) -> dict[int, int]:
 def _false_at_once(car: Car) -> set[int]:
     """Cells, from 1, that any single message of the car named; 0 stands for a probe."""
     cells = np.flatnonzero((cell_far_off(car.voltage_v).severity >= 0).any(axis=0)) + 1
-    hot = (over_temperature(car.temperature_c).severity >= 0).any()
+    hot = (over_temperature(car.temperature_c, LIMITS).severity >= 0).any()
     return {*cells.tolist(), *([0] if hot else [])}
 
 
@@ -193,7 +230,7 @@ def _planted_probe(car: Car) -> float:
     temperature, place = car.temperature_c[rows].copy(), np.arange(rows.size)
     probes = chance.integers(temperature.shape[1], size=rows.size)
     temperature[place, probes] = PLANT_C
-    return float((over_temperature(temperature).severity >= 0)[place, probes].mean())
+    return float((over_temperature(temperature, LIMITS).severity >= 0)[place, probes].mean())
 
 
 def _last(named: dict[int, int], cells: tuple[int, ...]) -> float:
@@ -204,9 +241,10 @@ def _last(named: dict[int, int], cells: tuple[int, ...]) -> float:
 
 
 def _read(file: Path) -> Car:
-    names = ["measured_at", "current_a", "cell_voltages_v", "temperatures_c"]
+    names = ["measured_at", "current_a", "pack_voltage_v", "cell_voltages_v", "temperatures_c"]
     table = pq.read_table(file, columns=names).sort_by("measured_at")
-    day = table.column("measured_at").cast(pa.timestamp("ms")).to_numpy().astype("datetime64[D]")
+    at = table.column("measured_at").cast(pa.timestamp("ms")).to_numpy()
+    day, at_ms = at.astype("datetime64[D]"), at.astype("datetime64[ms]").astype(np.int64)
     limits = Limits()
     voltage = _within(
         ragged(table, "cell_voltages_v"),
@@ -216,9 +254,11 @@ def _read(file: Path) -> Car:
     temperature = _within(
         ragged(table, "temperatures_c"), limits.temperature_min_c[DEFAULT], limits.temperature_max_c[DEFAULT]
     )
-    current = pc.cast(table.column("current_a"), pa.float64()).to_numpy()
+    current, pack_voltage = (
+        pc.cast(table.column(column), pa.float64()).to_numpy() for column in ("current_a", "pack_voltage_v")
+    )
     name = re.sub(r"\W.*", "", file.stem)
-    return Car(name, day.astype(np.int64), current, voltage, temperature)
+    return Car(name, day.astype(np.int64), 1e-3 * at_ms, current, pack_voltage, voltage, temperature)
 
 
 def _within(values: Floats, low: float, high: float) -> Floats:

@@ -88,6 +88,18 @@ class DataLossError(BatteryLakeError):
     """Counts do not add up, or the source no longer has what was not read yet."""
 
 
+class BundleError(BatteryLakeError):
+    """A file of the Databricks bundle cannot be used."""
+
+    exit_code = 3
+
+
+class ModelError(BatteryLakeError):
+    """A model is not there, cannot be read, or does not fit what it is asked."""
+
+    exit_code = 3
+
+
 class QualityError(BatteryLakeError):
     """Expectations failed that must hold before anything leaves the lake."""
 

@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from pydantic import Field, SecretStr, ValidationError
 
 from battery_lake.errors import SettingsError
-from battery_lake.sections import AdxSettings, ByChemistry, Positive, Section, TwinsSettings
+from battery_lake.sections import (
+    AdxSettings,
+    AlertSettings,
+    ByChemistry,
+    MaintenanceSettings,
+    ModelSettings,
+    Positive,
+    Section,
+    TwinsSettings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,6 +53,9 @@ class SourceSettings(Section):
         "json", description="json: routing in JSON; avro: routing in Avro, Event Hubs Capture."
     )
     max_files_per_trigger: int = Field(64, ge=1, description="Landing files in one batch.")
+    every_s: float = Field(
+        0.0, ge=0, description="Between two batches of a run that never ends; 0: end with what is there. [s]"
+    )
 
     @property
     def stream(self) -> str:
@@ -184,9 +196,12 @@ class Settings(Section):
     limits: LimitSettings = LimitSettings()
     sessions: SessionSettings = SessionSettings()
     health: HealthSettings = HealthSettings()
+    alerts: AlertSettings = AlertSettings()
     quality: QualitySettings = QualitySettings()
     twins: TwinsSettings = TwinsSettings()
     adx: AdxSettings = AdxSettings()
+    models: ModelSettings = ModelSettings()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
     spark: SparkSettings = SparkSettings()
 
     @property

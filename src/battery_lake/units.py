@@ -6,6 +6,7 @@ from typing import Final
 
 UNITS: Final[dict[str, str]] = {
     "_v": "V",
+    "_v2": "V²",
     "_mv": "mV",
     "_a": "A",
     "_ah": "Ah",
@@ -20,6 +21,8 @@ UNITS: Final[dict[str, str]] = {
     "_years": "a",
     "_km": "km",
     "_mohm": "mΩ",
+    "_kohm": "kΩ",
+    "_ohm_per_v": "Ω/V",
     "_mohm2": "mΩ²",
     "_efc": "equivalent full cycles",
 }

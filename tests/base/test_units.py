@@ -11,17 +11,19 @@ NUMERIC = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 # Numbers without a unit: counts, places and counters; degrees have their own well-known names, and the
 # states of the filters are named for what they hold (their comments hold the unit).
 UNITLESS = {
-    "alerts", "attempts", "batch_id", "broken", "cell_number", "cells_in_parallel", "cells_in_series",
-    "checked", "fade_pct_per_day", "fade_variance", "failed", "from_sequence_number", "from_version",
-    "frozen_messages", "gaps", "hot_messages", "hot_probe", "latitude", "longitude", "message_index",
-    "messages", "negative_events", "new_observations", "observations", "points_loss", "points_weight",
-    "quiet_messages", "resistance_activation_ev",
-    "resistance_activation_variance_ev2", "resistance_covariance_ev", "resistance_first_per_ev",
-    "resistance_log_ohm", "resistance_log_variance", "resistance_observations",
-    "resistance_settled_log_ohm", "resistance_usual_per_ev",
-    "rows_duplicate", "rows_in", "rows_kept", "rows_refused", "samples", "seconds", "sequence",
-    "sequence_number", "series_index", "soh_fade_covariance", "soh_variance", "to_sequence_number",
-    "to_version", "tries", "vehicles",
+    "alerts", "apart_messages", "apart_probe", "attempts", "batch_id", "below_eol", "broken",
+    "cell_number", "cells_in_parallel", "cells_in_series", "checked", "ends_in_year", "fade_pct_per_day",
+    "fade_variance", "failed", "from_sequence_number", "from_version", "frozen_messages", "gaps",
+    "hot_messages", "hot_probe", "insulation_readings", "latitude", "longitude", "message_index",
+    "messages", "negative_events", "new_observations", "observations", "packs", "points_loss",
+    "points_weight", "quiet_messages", "recent_charges", "recent_fast_charges", "recent_observations",
+    "resistance_activation_ev", "resistance_activation_variance_ev2", "resistance_covariance_ev",
+    "resistance_first_per_ev", "resistance_log_ohm", "resistance_log_variance", "resistance_observations",
+    "resistance_settled_log_ohm", "resistance_usual_per_ev", "rows_duplicate", "rows_in", "rows_kept",
+    "rows_refused", "samples", "seconds", "sequence", "sequence_number", "series_index",
+    "soh_fade_covariance", "soh_variance", "string_bins", "string_c_rate2", "string_c_rate_apart",
+    "string_c_rates", "string_samples", "to_sequence_number", "to_version", "tries", "vehicles",
+    "warranty_exposed",
 }  # fmt: skip
 PER_MODULE = {"cells_per_module"}
 

@@ -13,7 +13,7 @@ SCRIPT = Path(__file__).parents[2] / "benchmarks" / "alerts.py"
 def test_the_table_and_the_figures_are_of_every_ageing_code(tmp_path: Path) -> None:
     file = tmp_path / "figures.json"
     ran = subprocess.run(
-        [sys.executable, SCRIPT, "--vehicles", "6", "--days", "200", "--json", file],
+        [sys.executable, SCRIPT, "--of", "ageing", "--vehicles", "6", "--days", "200", "--json", file],
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ran.returncode == 0, ran.stderr

@@ -16,13 +16,14 @@ SMALLEST = {
     "health_step": ("--vehicles", "1", "--days", "5", "--textbook-cells", "96"),
     "hub_source": ("--messages", "2000"),
     "kafka_source": ("--messages", "2000"),
+    "twins_rate": ("--twins", "100"),
     "whole_way": ("--vehicles", "1", "--days", "20"),
 }
 
 
 def test_no_benchmark_is_left_out() -> None:
-    # These have no sides to compare in speed: test_accuracy.py, test_alerts.py and test_plots.py run them.
-    assert {file.stem for file in BENCHMARKS.glob("*.py")} == {*SMALLEST, "accuracy", "alerts", "plots"}
+    # These have no sides to compare in speed: test_accuracy.py, test_alerts.py, test_plots.py and bundle/test_faults.py run them.
+    assert {file.stem for file in BENCHMARKS.glob("*.py")} == {*SMALLEST, "accuracy", "alerts", "bundle_faults", "plots"}
 
 
 @pytest.mark.parametrize("name", SMALLEST)

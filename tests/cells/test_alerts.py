@@ -20,13 +20,10 @@ from battery_lake.cells.alerts import (
 )
 from battery_lake.cells.changes import bend, step_change
 from battery_lake.cells.odd_cells import WIDTH, evidence_step, initial_evidence, initial_trend, trend_step
-from battery_lake.cells.safety_alerts import (
-    PlatingParams,
-    frozen_sensor,
-    insulation,
-    over_temperature,
-    plating_risk,
-)
+from battery_lake.cells.safety_alerts import frozen_sensor, insulation, over_temperature, plating_risk
+from battery_lake.cells.sensor_alerts import Follow, lying_cell, lying_pack_voltage, lying_probe
+from battery_lake.pipelines.alerts import safety_limits
+from battery_lake.settings import Settings
 
 DAYS = np.arange(40.0)
 number = st.one_of(st.just(np.nan), st.floats(-1e3, 1e3))
@@ -109,102 +106,6 @@ def test_a_pack_that_drifts_apart_is_told_and_a_wide_one_is_not():
     grows = 0.02 + 0.002 * np.arange(40)
     assert imbalance_growth(trend_of(grows, params=WIDTH)).severity[0] >= WARNING
     assert imbalance_growth(trend_of([0.08] * 40, params=WIDTH)).severity[0] == NONE
-
-
-# Heat, signals, insulation, cold
-
-
-def test_a_probe_far_too_hot_alarms_on_its_first_message():
-    reading = np.full((1, 24), 30.0)
-    reading[0, 5] = 80.0
-    (alert,) = listed(over_temperature(reading))
-    assert (alert.place, alert.severity) == ((0, 5), "critical")
-    assert alert.evidence == {"temperature_c": 80.0, "above_others_k": 50.0}
-
-
-@pytest.mark.parametrize(
-    ("readings", "severity"),
-    [
-        ([30.0, 31.0, 54.0], WARNING),  # far above the others
-        ([56.0, 56.0, 56.0], WARNING),
-        ([40.0, 45.0, 50.0], NONE),
-        ([np.nan, np.nan, 70.0], CRITICAL),
-        ([np.nan, np.nan, np.nan], NONE),
-        ([25.0, 70.0], CRITICAL),
-    ],
-)
-def test_heat_by_limit_and_beside_the_other_probes(readings, severity):
-    assert over_temperature(np.array([readings])).severity.max() == severity
-
-
-def test_no_probe_no_alert():
-    assert over_temperature(np.empty((3, 0))).severity.shape == (3, 0)
-
-
-def test_frozen_signals_are_counted():
-    found = frozen_sensor(np.array([0, 2, 10, 80]), np.array([100, 100, 100, 100]))
-    assert found.severity.tolist() == [NONE, NONE, WARNING, CRITICAL]
-    assert frozen_sensor(np.array([0]), np.array([0])).severity.tolist() == [NONE]
-
-
-@pytest.mark.parametrize(
-    ("kilo_ohm", "severity"),
-    [(5000.0, NONE), (150.0, WARNING), (30.0, CRITICAL), (0.0, CRITICAL)],
-)
-def test_insulation_is_judged_by_voltage(kilo_ohm, severity):
-    found = insulation(np.full(10, 1e3 * kilo_ohm), np.full(10, 400.0))
-    assert found.severity.tolist() == [severity]
-
-
-def test_a_single_low_insulation_reading_is_no_alert():
-    ohm = np.full(10, 2e6)
-    ohm[[3, 6]] = 1000.0
-    assert insulation(ohm, np.full(10, 400.0)).severity.tolist() == [NONE]
-    ohm[4:6] = 1000.0
-    assert insulation(ohm, np.full(10, 400.0)).severity.tolist() == [CRITICAL]
-
-
-def test_unknown_insulation_is_no_alert():
-    assert insulation(np.full(10, np.nan), np.full(10, 400.0)).severity.tolist() == [NONE]
-    assert insulation(np.empty(0), np.empty(0)).severity.tolist() == [NONE]
-
-
-def charge(amperes, coldest_c, minutes=60):
-    """A charge of a pack of 100 Ah, a message every 30 s."""
-    seconds = np.arange(0.0, 60.0 * minutes, 30.0)
-    return plating_risk(seconds, np.full(seconds.size, amperes), np.full(seconds.size, coldest_c), 100.0)
-
-
-@pytest.mark.parametrize(
-    ("amperes", "coldest_c", "severity"),
-    [
-        (50.0, -5.0, CRITICAL),
-        (13.0, -5.0, WARNING),
-        (8.0, -5.0, NONE),
-        (50.0, 25.0, NONE),
-        (-90.0, -5.0, NONE),
-    ],
-)
-def test_charging_in_the_cold_is_a_risk(amperes, coldest_c, severity):
-    assert charge(amperes, coldest_c).severity.tolist() == [severity]
-
-
-def test_pulses_of_braking_are_no_charging_in_the_cold():
-    seconds = np.arange(0.0, 3600.0, 10.0)
-    current = np.where(np.arange(seconds.size) % 3 == 0, 150.0, -40.0)
-    assert plating_risk(seconds, current, np.full(seconds.size, -5.0), 100.0).severity.tolist() == [NONE]
-
-
-def test_a_gap_counts_no_charge():
-    found = plating_risk(np.array([0.0, 7200.0]), np.array([50.0, 50.0]), np.array([-5.0, -5.0]), 100.0)
-    assert found.evidence["excess_ah"].tolist() == [0.0]
-
-
-@given(st.lists(st.tuples(number, number), max_size=8))
-def test_any_charge_survives(rows):
-    current, coldest = np.array(rows, dtype=float).reshape(-1, 2).T
-    found = plating_risk(np.arange(current.size, dtype=float), current, coldest, 100.0, PlatingParams())
-    assert np.isfinite(found.evidence["excess_ah"]).all()
 
 
 # Capacity and resistance over time
@@ -304,14 +205,18 @@ def test_cells_may_come_in_any_order(order):
 
 
 def test_every_rule_has_a_code_that_is_explained():
+    limits = safety_limits(Settings().alerts)["default"]
     used = {
         weak_cell(initial_evidence(1), initial_trend(1), np.zeros(1)).code,
         self_discharge(initial_trend(1), 1.0, 1.0).code,
         imbalance_growth(initial_trend(1)).code,
-        over_temperature(np.zeros((1, 1))).code,
+        over_temperature(np.zeros((1, 1)), limits).code,
         frozen_sensor(np.zeros(1), np.ones(1)).code,
-        insulation(np.zeros(1), np.ones(1)).code,
-        charge(1.0, 20.0).code,
+        insulation(np.zeros(1), np.ones(1), 400.0, limits)[0].code,
+        plating_risk(np.zeros(1), np.ones(1), np.ones(1), 100.0, limits).code,
+        lying_cell(Follow(np.ones(1), np.ones(1))).code,
+        lying_probe(np.zeros(1)).code,
+        lying_pack_voltage(np.zeros(1)).code,
         *(
             rule(DAYS, fading(0 * DAYS), np.ones((40, 1))).code
             for rule in (sudden_fade, knee, resistance_jump)

@@ -7,16 +7,19 @@ import pyarrow as pa
 import pytest
 
 from battery_lake.cells.alerts import AlertParams, Finding
-from battery_lake.gold.alert_days import DAY_US, FarOff, PackDay, slopes_v
+from battery_lake.gold.alert_days import FarOff, Lying, PackDay, slopes_v
 from battery_lake.gold.alert_history import OPEN_FIELDS, History
 from battery_lake.gold.alert_rules import Told, nothing_known, rules, step
 from battery_lake.gold.alert_state import TREND_DAYS
+from battery_lake.gold.day_safety import DAY_US
 
 CELLS = 12
 NUMBERS = (
     "spread_mv", "width_mv", "width_std_mv", "messages", "temperature_max_c", "hot_probe",
     "hot_temperature_c", "hot_above_others_c", "hot_messages", "plating_excess_ah", "plating_excess_pct",
-    "plating_coldest_c", "plating_current_max_a", "frozen_messages",
+    "plating_coldest_c", "plating_current_max_a", "insulation_low_kohm", "insulation_low_ohm_per_v",
+    "insulation_readings", "probe_apart_c", "apart_probe", "apart_messages", "string_gap_pct",
+    "frozen_messages",
 )  # fmt: skip
 
 
@@ -35,9 +38,12 @@ def pack_day(day, deviation_mv=None):
         cells={"deviation_mv": deviation, "deviation_std_mv": std, "band_deviation_mv": deviation,
                "band_std_mv": std},
         numbers=numbers,
-        severities=dict.fromkeys(("hot_severity", "plating_severity"), np.array([-1], dtype=np.int8)),
-        instants_us=dict.fromkeys(("hot_first_at", "frozen_first_at"), np.array([0])),
+        severities=dict.fromkeys(
+            ("hot_severity", "plating_severity", "insulation_severity"), np.array([-1], dtype=np.int8)
+        ),
+        instants_us=dict.fromkeys(("hot_first_at", "insulation_first_at", "frozen_first_at"), np.array([0])),
         far_off=FarOff(nothing, nothing, nothing, np.zeros((1, CELLS), dtype=np.int64), np.array([False])),
+        lying=Lying(nothing, nothing, np.array([False])),
     )  # fmt: skip
 
 
@@ -151,3 +157,17 @@ def test_a_leak_is_told_by_the_slope_of_the_packs_own_curve():
     slopes = slopes_v(packs)
     assert slopes[:2].tolist() == pytest.approx([1.2, 0.4])
     assert np.isnan(slopes[2:]).all()
+
+
+def test_a_probe_that_lies_stays_so_until_hours_of_rest_show_otherwise():
+    found = ({"probe_apart_c": -9.0, "apart_probe": 3.0}, {"string_gap_pct": 0.2}, {"probe_apart_c": 1.0})
+    days = []
+    for number, told in enumerate(found):
+        day = pack_day(number)
+        day.numbers.update({name: np.array([value]) for name, value in told.items()})
+        days.append(day)
+    (still,) = alerts_of(days[:2])
+    assert (still["code"], still["series_index"], still["cleared_at"]) == ("lying_probe", None, None)
+    assert json.loads(still["evidence"])["probe"] == 4.0
+    (cleared,) = alerts_of(days)
+    assert days_since_1970(cleared, "cleared_at") == 2

@@ -11,10 +11,13 @@ from battery_lake.gold.alert import alert
 from battery_lake.gold.alert_state import alert_inputs, alert_state, pack_alerts
 from battery_lake.gold.cell_deviation import CellDeviationParams, cell_deviation
 from battery_lake.lake.conform import schema_problems
+from battery_lake.pipelines.alerts import safety_limits
+from battery_lake.settings import Settings
 from battery_lake.tables.registry import table
 
 START = dt.datetime(2026, 3, 2, 8)  # noqa: DTZ001 - Spark takes UTC without a zone
 CELLS = 12
+PARAMS = CellDeviationParams(safety_limits(Settings().alerts))
 
 
 def pack(pack_id, chemistry="NMC", rated_ah=150.0, cells=CELLS):
@@ -73,7 +76,7 @@ def days(frame):
         frame("silver.telemetry", telemetry),
         frame("silver.signal_fault", faults),
         frame("reference.packs", packs),
-        CellDeviationParams(),
+        PARAMS,
     )
     assert schema_problems(made, table("gold.cell_deviation")) == []
     return {row.pack_id: row for row in made.collect()}
@@ -93,7 +96,7 @@ def test_a_cell_that_lies_low_differs_by_as_much_from_its_neighbours(days):
 
 
 def test_what_is_quiet_follows_the_size_of_the_pack(days):
-    assert CellDeviationParams().of("NMC", 150.0).quiet_a == pytest.approx(DeviationParams().quiet_a)
+    assert PARAMS.of("NMC", 150.0).quiet_a == pytest.approx(DeviationParams().quiet_a)
     assert (days["SMALL"].messages, days["SMALL"].quiet_messages) == (12, 6)
     assert days["TINY"].quiet_messages == 12
 

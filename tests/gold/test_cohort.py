@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from pyspark.sql import functions as F
 
 from battery_lake.gold.cohort import MIN_PACKS, cohort_percentile
 from battery_lake.gold.fleet_daily import FRESH_DAYS
@@ -35,8 +36,9 @@ def places(frame: Callable[..., DataFrame]) -> Callable[..., dict[tuple[str, int
         packs: list[dict[str, Any]], health: dict[tuple[str, int], float], first: int = 0, last: int = 99
     ) -> dict[tuple[str, int], float]:
         rows = [{"pack_id": p, "as_of_date": day(n), "soh_median_pct": soh} for (p, n), soh in health.items()]
+        days = {"first_date": F.lit(day(first)), "last_date": F.lit(day(last))}
         found = cohort_percentile(
-            frame("gold.pack_health", rows), frame("reference.packs", packs), day(first), day(last)
+            frame("gold.pack_health", rows), frame("reference.packs", packs).withColumns(days)
         )
         return {(r.pack_id, (r.as_of_date - DAY).days): r.cohort_percentile_pct for r in found.collect()}
 

@@ -5,6 +5,7 @@
 import datetime as dt
 
 import pytest
+from pyspark.sql import functions as F
 
 from battery_lake.cells.sessions import SessionParams
 from battery_lake.gold.battery_passport import battery_passport
@@ -31,6 +32,11 @@ def at(number, hours=0):
     return dt.datetime(2026, 3, 2) + dt.timedelta(days=number, hours=hours)
 
 
+def with_days(packs, first, last):
+    """Packs, and from which to which day is to be told of all of them."""
+    return packs.withColumns({"first_date": F.lit(first), "last_date": F.lit(last)})
+
+
 @pytest.fixture(scope="module")
 def made_from_nothing(frame):
     """Every gold table that is made here, made from empty inputs."""
@@ -50,7 +56,7 @@ def made_from_nothing(frame):
         "gold.pack_health": pack_health(health, life, sessions, passports, packs, PackHealthParams()),
         "gold.battery_passport": battery_passport(passports, sessions, told, packs),
         "gold.vehicle_status": vehicle_status(sessions, told),
-        "gold.fleet_daily": fleet_daily(told, sessions, packs, DAY, day(30)),
+        "gold.fleet_daily": fleet_daily(told, sessions, with_days(packs, day(0), day(30))),
     }
 
 
@@ -135,9 +141,10 @@ def test_a_pack_counts_for_the_fleet_for_thirty_days_on_days_with_news_of_its_mo
         {"pack_id": "B", "started_at": at(30, 2), "duration_s": 100.0, "gap_s": 0.0},
     ]
     made = fleet_daily(
-        frame("gold.pack_health", health), frame("gold.session", sessions), frame("reference.packs", packs),
-        day(0), day(31),
-    )  # fmt: skip
+        frame("gold.pack_health", health),
+        frame("gold.session", sessions),
+        with_days(frame("reference.packs", packs), day(0), day(31)),
+    )
     rows = {((r.as_of_date - DAY).days, r.model): r for r in made.collect()}
     assert {key: (r.vehicles, r.soh_pct_p50, r.soh_min_pct, r.alerts) for key, r in rows.items()} == {
         (0, "M"): (1, 90.0, 89.0, 0),

@@ -11,6 +11,7 @@ from deltalake import DeltaTable
 
 from battery_lake.cells.alerts import CODES
 from battery_lake.gold import ageing_rules, alert_rules
+from battery_lake.gold.ageing_rules import LOOK_BACK_DAYS
 from battery_lake.lake.access import Lake
 from battery_lake.lake.create import ensure
 from battery_lake.lake.write import delete, upsert
@@ -20,7 +21,10 @@ from battery_lake.settings import load
 CELLS, DAYS, RATED_AH, EVENT, MENDED_ON, KNEE_ON = 4, 56, 50.0, 30, 40, 25
 START = dt.datetime(2026, 3, 2, 6)  # noqa: DTZ001 - Spark takes UTC without a zone
 NAMES = ("gold.day_estimate", "gold.ageing_state", "gold.alert")
-PACKS = ("FADE", "MEND", "JUMP", "KNEE", "COLD", "FINE")
+LONG_DAYS = range(DAYS - 1 - 20 * 44, DAYS, 20)
+"""A pack with little evidence, over more than two years; its cell fades more than a year before the end."""
+LONG_EVENT = LONG_DAYS[12]
+PACKS = ("FADE", "MEND", "JUMP", "KNEE", "COLD", "FINE", "LONG")
 REFERENCE = [
     {"pack_id": pack_id, "chemistry": "NMC", "cells_in_series": CELLS, "cells_per_module": 2,
      "rated_capacity_ah": RATED_AH}
@@ -49,11 +53,14 @@ def celsius(pack_id, day):
 
 def evidence(pack_id, day):
     """A day's session and observation; their values follow from pack and day alone."""
-    chance = np.random.default_rng([sum(map(ord, pack_id)), day])
+    chance = np.random.default_rng([sum(map(ord, pack_id)), day % 10_000])
     soh = 96.0 - 0.01 * day + chance.normal(0.0, 0.5, CELLS)
     mohm = 1.5 * np.exp(chance.normal(0.0, 0.02, CELLS))
     if (pack_id == "FADE" and day >= EVENT) or (pack_id == "MEND" and EVENT <= day < MENDED_ON):
         soh[2] -= 6.0
+    if pack_id == "LONG" and day >= LONG_EVENT:
+        soh[1] -= 6.0
+        mohm[3] *= 1.6
     if pack_id == "KNEE":
         soh[1] -= 0.2 * max(day - KNEE_ON, 0)
     if pack_id == "JUMP" and day >= EVENT:
@@ -75,7 +82,9 @@ def evidence(pack_id, day):
     return session, capacity
 
 
-EVIDENCE = [evidence(pack_id, day) for pack_id in PACKS for day in range(DAYS)]
+EVIDENCE = [
+    evidence(pack_id, day) for pack_id in PACKS for day in (LONG_DAYS if pack_id == "LONG" else range(DAYS))
+]
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +169,15 @@ def test_a_knee_is_told_with_its_place(at_once):
     told = json.loads(alert["evidence"])
     first = (START.date() - dt.date(1970, 1, 1)).days
     assert told["knee_days_p05"] - 3 <= first + KNEE_ON <= told["knee_days_p95"] + 3
+
+
+def test_an_alert_stays_open_when_what_raised_it_is_older_than_the_look_back(at_once):
+    alerts = found(at_once, "LONG")
+    assert [(a["code"], a["cell_id"], a["cleared_at"]) for a in alerts] == [
+        ("sudden_fade", "LONG/01/02", None), ("resistance_jump", "LONG/02/02", None),
+    ]  # fmt: skip
+    assert {a["raised_at"] < at(LONG_EVENT + 100) for a in alerts} == {True}
+    assert at(DAYS) - at(LONG_EVENT + 100) > dt.timedelta(days=LOOK_BACK_DAYS)
 
 
 def test_a_cold_spell_raises_nothing_and_neither_does_a_healthy_pack(at_once):

@@ -1,5 +1,6 @@
 """Silver to alerts: what is planted is named, and any order or splitting of messages gives the same."""
 
+import dataclasses
 import datetime as dt
 import json
 import random
@@ -13,15 +14,17 @@ from deltalake import DeltaTable
 from battery_lake.lake.access import Lake
 from battery_lake.lake.create import ensure
 from battery_lake.lake.write import delete, upsert
-from battery_lake.pipelines.alerts import ALERTS
+from battery_lake.pipelines.alerts import ALERTS, _run
+from battery_lake.pipelines.model import Counts, Silent
 from battery_lake.settings import load
+from battery_lake.tables.registry import TABLES
 
-CELLS, DAYS, WEAK_FROM, COLD_ON = 24, 8, 2, 4
+CELLS, DAYS, WEAK_FROM, COLD_ON, DAMP_ON, LIES_ON = 24, 8, 2, 4, 3, 5
 START = dt.datetime(2026, 3, 2, 6)  # noqa: DTZ001 - Spark takes UTC without a zone
 NAMES = ("gold.cell_deviation", "gold.alert_state", "gold.alert")
 PACKS = {
     "HOT": ("NMC", CELLS), "WEAK": ("NMC", CELLS), "FAR": ("LFP", CELLS), "COLD": ("NMC", CELLS),
-    "MUTE": ("NMC", 12), "FINE": ("LFP", CELLS),
+    "MUTE": ("NMC", 12), "FINE": ("LFP", CELLS), "DAMP": ("NMC", CELLS), "LIES": ("NMC", CELLS),
 }  # fmt: skip
 REFERENCE = [
     {"pack_id": pack_id, "chemistry": chemistry, "cells_in_series": cells, "cells_per_module": 6,
@@ -46,6 +49,13 @@ def message(pack_id, day, place):
         row["temperatures_c"] = [20.0, 70.0 if day == 1 else 58.0, 22.0]
     if pack_id == "COLD" and day == COLD_ON:
         row |= {"current_a": 90.0, "temperatures_c": [-5.0, 1.0]}
+    if pack_id == "DAMP":
+        low = day == DAMP_ON and place >= 10
+        row["insulation_kohm"] = 30.0 if low else 5000.0 if place % 2 else None
+    if pack_id == "LIES" and day == LIES_ON:
+        row["current_a"] = 60.0 if place // 2 % 2 else -60.0
+        voltage += 0.001 * row["current_a"]
+        voltage[4] = level
     row["cell_voltages_v"] = [round(float(v), 6) for v in voltage]
     if pack_id == "MUTE":
         row = {
@@ -139,8 +149,25 @@ def test_charging_in_the_cold_is_told_of(at_once):
     (alert,) = found(at_once, "COLD")
     assert (alert["code"], alert["severity"]) == ("plating_risk", "critical")
     assert (alert["raised_at"], alert["cleared_at"]) == (midnight(COLD_ON), midnight(COLD_ON + 1))
-    # 90 A less 0.1 C of 150 Ah, through 19 minutes
-    assert json.loads(alert["evidence"])["excess_ah"] == pytest.approx(75.0 * 19 / 60)
+    # 90 A less 0.12 C of 150 Ah at -5 °C, through 19 minutes
+    assert json.loads(alert["evidence"])["excess_ah"] == pytest.approx(72.0 * 19 / 60)
+
+
+def test_insulation_that_stays_low_is_told_of_from_its_first_message(at_once):
+    (alert,) = found(at_once, "DAMP")
+    assert (alert["cell_id"], alert["code"], alert["severity"]) == ("DAMP", "insulation", "warning")
+    assert (alert["raised_at"], alert["cleared_at"]) == (at(DAMP_ON, 10), midnight(DAMP_ON + 1))
+    evidence = json.loads(alert["evidence"])
+    assert (evidence["resistance_kohm"], evidence["readings"]) == (30.0, 15.0)
+    assert evidence["resistance_ohm_per_v"] == pytest.approx(30_000.0 / (CELLS * 4.2), rel=1e-5)
+
+
+def test_a_wire_that_shows_nothing_is_told_of_until_a_day_shows_that_it_follows(at_once):
+    (alert,) = found(at_once, "LIES")
+    assert (alert["cell_id"], alert["code"], alert["severity"]) == ("LIES/01/05", "lying_sensor", "critical")
+    # The days after it are days of rest: they do not tell.
+    assert (alert["raised_at"], alert["cleared_at"]) == (midnight(LIES_ON), None)
+    assert abs(json.loads(alert["evidence"])["step_follow_frac"]) < 0.05
 
 
 def test_packs_that_are_well_or_say_nothing_have_no_alert(at_once):
@@ -170,7 +197,7 @@ def one_late(pack_rows):
 
 WAYS = {
     "HOT": one_late, "WEAK": within_a_day, "FAR": newest_first, "COLD": shuffled, "MUTE": shuffled,
-    "FINE": lambda pack_rows: (pack_rows, []),
+    "FINE": lambda pack_rows: (pack_rows, []), "DAMP": within_a_day, "LIES": newest_first,
 }  # fmt: skip
 
 
@@ -239,3 +266,27 @@ def test_an_alert_goes_with_its_evidence_and_no_other_pack_is_touched(in_parts, 
     states = {row["pack_id"]: row for row in rows(lake, "gold.alert_state")}
     assert states["WEAK"]["as_of_at"] == midnight(1)
     assert states["WEAK"]["cell_evidence"]["days"] == [1] * CELLS
+
+
+def test_a_lake_from_before_a_signal_gets_its_column_and_the_stream_goes_on(
+    spark, frame, tmp_path, monkeypatch
+):
+    """Insulation came later: what a lake of before has streamed already is not streamed again."""
+    lake = Lake(spark, load([f"home={tmp_path}"], environment={})[0])
+    now = TABLES["silver.telemetry"]
+    before = tuple(column for column in now.columns if column.name != "insulation_kohm")
+    old, new = ([m for m in MESSAGES if m["pack_id"] == "DAMP" and m["measured_at"].day == d] for d in (2, 5))
+    with monkeypatch.context() as patched:
+        patched.setitem(TABLES, now.name, dataclasses.replace(now, columns=before))
+        ensure(lake, (*ALERTS.reads, *NAMES, "ops.batch"))
+        upsert(lake, "reference.packs", frame("reference.packs", REFERENCE))
+        upsert(lake, now.name, frame(now.name, [{k: m[k] for k in m if k != "insulation_kohm"} for m in old]))
+        patched.setattr("battery_lake.pipelines.alerts.alerts_batch", lambda *_: Counts())
+        assert _run(lake, Silent()).batches == 1
+    ensure(lake, ALERTS.reads)
+    assert lake.read(now.name).where("insulation_kohm IS NULL").count() == len(old)
+    upsert(lake, now.name, frame(now.name, new))
+    assert ALERTS.run(lake).batches == 1
+    (day,) = rows(lake, "gold.cell_deviation")
+    assert (day["as_of_date"], day["insulation_low_kohm"]) == (new[0]["measured_at"].date(), 30.0)
+    assert [alert["code"] for alert in rows(lake, "gold.alert")] == ["insulation"]

@@ -23,6 +23,7 @@ def gbt(message):
             "mileage": round(message["odometer_km"] * 10),
             "current": round((1000 - message["current_a"]) * 10),
             "soc": round(message["soc_pct"]),
+            "insulation": 65535 if message["sequence"] % 2 else 2500,
         },
         "cells": {"voltages": [round(v * 1000) for v in message["cell_voltages_v"]]},
         "probes": {"temperatures": [round(t) + 40 for t in message["temperatures_c"]]},
@@ -122,6 +123,7 @@ def test_the_steps_of_gbt_cost_no_more_than_their_half(spoken):
         assert mine["measured_at"] == theirs["measured_at"]
         assert mine["current_a"] == pytest.approx(theirs["current_a"], abs=0.05)
         assert mine["cell_voltages_v"] == pytest.approx(theirs["cell_voltages_v"], abs=0.0005001)
+    assert {row["insulation_kohm"] for row in of(rows, "gbt32960")} == {None, 2500.0}
 
 
 def test_the_capacity_of_every_cell_is_found_in_any_words(spoken):

@@ -14,7 +14,7 @@ from battery_lake.lake.create import ensure
 from battery_lake.lake.write import upsert
 from battery_lake.local.twins import DigitalTwinsStandIn
 from battery_lake.pipelines.export_twins import export_graph
-from battery_lake.pipelines.push_twins import PUSH_TWINS, READS, bring_about, synchronise
+from battery_lake.pipelines.push_twins import FOLLOWED, PUSH_TWINS, READS, bring_about, synchronise
 from battery_lake.settings import load
 from battery_lake.sinks.twins.client import Address, Graph
 from battery_lake.tables.ops import BATCH
@@ -176,6 +176,23 @@ def test_only_what_a_check_has_passed_leaves_the_lake(filled, frame, graph):
     found = twins(graph)["pack-P1"]
     assert len(found["weakest_cells"]) == CELLS
     assert "as_of_date" not in found
+
+
+def test_a_table_made_anew_has_never_been_pushed_and_a_push_is_counted_once(filled, frame, graph):
+    assert synchronise(filled).twins == {"created": 4}
+    told = filled.read("ops.batch").where("pipeline LIKE 'push_twins:%'")
+    assert told.agg({"rows_in": "sum"}).collect()[0][0] == 4
+    assert {row.pipeline for row in told.collect()} == {f"push_twins:{name}" for name in FOLLOWED}
+
+    for soh_pct in (90.0, 80.0):  # more versions than the new table will have
+        upsert(filled, "gold.pack_health", frame("gold.pack_health", health(*PACKS, soh_pct=soh_pct)))
+        synchronise(filled)
+    shutil.rmtree(filled.path("gold.pack_health"))
+    ensure(filled, ["gold.pack_health"])
+    upsert(filled, "gold.pack_health", frame("gold.pack_health", health(*PACKS, soh_pct=95.0)))
+    assert synchronise(filled).twins == {"same": 2, "patched": 2}
+    assert {twins(graph)[f"pack-{p}"]["soh_min_pct"] for p in PACKS} == {95.0}
+    assert synchronise(filled).twins == {}
 
 
 def test_the_job_says_where_to_write_and_counts_what_it_did(filled, lake):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,10 @@ import pytest
 
 from battery_lake.errors import QualityError
 from battery_lake.lake.create import ensure
-from battery_lake.lake.versions import latest_version, rows_between
+from battery_lake.lake.versions import identity, latest_version, rows_between
 from battery_lake.pipelines.model import Silent
 from battery_lake.pipelines.quality import QUALITY, held_back, validate
-from battery_lake.quality.gate import released
+from battery_lake.quality.gate import released, released_until
 
 _SPEC = importlib.util.spec_from_file_location(
     "planted", Path(__file__).parents[1] / "quality" / "planted.py"
@@ -90,7 +91,8 @@ def test_a_batch_that_failed_stays_until_the_whole_table_passes(lake: Lake, plan
         last = latest_version(lake, name)
         changed = rows_between(lake, name, 0, last)
         quality = lake.read("gold.data_quality")
-        return {row.cell_id for row in released(changed, quality, name).collect()}
+        of_table = name, identity(lake, name)
+        return {row.cell_id for row in released(changed, quality, *of_table).collect()}
 
     plant(name, cell | {"rul_days_p05": -1.0})
     validate(lake, Silent(), (name,))
@@ -104,6 +106,30 @@ def test_a_batch_that_failed_stays_until_the_whole_table_passes(lake: Lake, plan
     assert leaving() == {"P1/1/1", "P2/1/1"}  # as it was written anew
     validate(lake, Silent(), (name,), whole=True)
     assert held_back(lake) == []
+
+
+def test_versions_that_only_took_rows_away_may_leave_and_a_table_made_anew_is_checked_anew(
+    lake: Lake, plant: Any
+) -> None:
+    name = "gold.cell_life"
+
+    def until() -> int:
+        return released_until(lake.read("gold.data_quality"), name, identity(lake, name))
+
+    plant(name, {}, {"cell_id": "P2/1/1"})
+    validate(lake, Silent(), (name,))
+    lake.spark.sql(f"DELETE FROM {lake.identifier(name)} WHERE cell_id = 'P2/1/1'")
+    assert validate(lake, Silent(), (name,)).checked == ()
+    assert until() == latest_version(lake, name) == 2
+    plant(name, {"rul_days_p05": -1.0, "cell_id": "P3/1/1"})
+    validate(lake, Silent(), (name,))
+    assert held_back(lake) == [(name, 3, 3)]
+
+    shutil.rmtree(lake.path(name))
+    plant(name, {})
+    assert (until(), held_back(lake)) == (-1, [])
+    assert found(validate(lake, Silent(), (name,))) == {name: (1, set())}
+    assert until() == latest_version(lake, name) == 1
 
 
 def test_rules_that_messages_broke_stand_beside_what_tables_broke(lake: Lake, plant: Any) -> None:

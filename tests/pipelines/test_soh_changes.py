@@ -106,7 +106,7 @@ def made(spark: SparkSession, frame: Callable[..., DataFrame]) -> Callable[[Path
     def build(home: Path) -> Told:
         settings, _ = load([f"home={home}"], environment={})
         lake = Lake(spark, settings)
-        ensure(lake, (*SOURCES, "reference.packs"))
+        ensure(lake, (*SOURCES, "gold.cell_state", "reference.packs"))
         packs = [
             {
                 "pack_id": pack_id, "model": "M", "chemistry": "NMC", "cells_in_series": CELLS,
@@ -115,6 +115,11 @@ def made(spark: SparkSession, frame: Callable[..., DataFrame]) -> Callable[[Path
             for pack_id in PACKS
         ]  # fmt: skip
         upsert(lake, "reference.packs", frame("reference.packs", packs))
+        states = [
+            {"pack_id": pack_id, "as_of_at": dt.datetime(2026, 1, 1), "method_version": "kalman"}
+            for pack_id in PACKS
+        ]
+        upsert(lake, "gold.cell_state", frame("gold.cell_state", states))
         return Told(lake, frame)
 
     return build

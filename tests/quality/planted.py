@@ -93,6 +93,19 @@ AS_IT_SHOULD_BE: Final[dict[str, dict[str, Any]]] = {
         "pack_id": "P1", "as_of_date": DAY, "soce_pct": 95.0, "remaining_capacity_ah": 50.0,
         "throughput_ah": 1.0, "round_trip_efficiency_pct": 95.0, "method_version": "1",
     },
+    "gold.pack_now": {
+        "pack_id": "P1", "model": "M", "chemistry": "NMC", "packs": 1, "soh_min_pct": 90.0,
+        "soh_interval_pct": 3.0, "recent_observations": 4, "recent_charges": 9, "recent_fast_charges": 2,
+        "recent_s": 900.0, "recent_hot_s": 0.0, "recent_full_s": 90.0, "rul_days_p05": 1.0,
+        "rul_days_p50": 2.0, "method_version": "1",
+    },
+    "gold.fleet_now": {
+        "model": "all", "chemistry": "all", "packs": 1, "soh_pct_p10": 90.0, "soh_pct_p50": 95.0,
+        "soh_pct_p90": 97.0,
+    },
+    "gold.message_daily": {
+        "as_of_date": DAY, "rows_in": 10, "rows_kept": 7, "rows_refused": 2, "rows_duplicate": 1,
+    },
 }  # fmt: skip
 """Table to a row that meets everything."""
 
@@ -115,6 +128,7 @@ BROKEN: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "cell_voltage_low": {"cell_voltages_v": [3.7, 0.0]},
         "cell_voltage_high": {"cell_voltages_v": [3.7, 65.535]},
         "temperature_low": {"temperatures_c": [-40.0]},
+        "insulation_range": {"insulation_kohm": -1.0},
         "temperature_high": {"temperatures_c": [215.0]},
         "current_range": {"current_a": -6553.5},
         "soc_range": {"soc_pct": 101.0},
@@ -287,12 +301,34 @@ BROKEN: Final[dict[str, dict[str, dict[str, Any]]]] = {
         "throughput_negative": {"throughput_ah": -1.0},
         "efficiency_range": {"round_trip_efficiency_pct": 101.0},
     },
+    "gold.pack_now": {
+        "key_repeated": SAME,
+        "not_one": {"packs": 2},
+        "soh_range": {"soh_min_pct": -1.0},
+        "interval_negative": {"soh_interval_pct": -1.0},
+        "fast_beyond_charges": {"recent_fast_charges": 10},
+        "full_beyond_time": {"recent_full_s": 901.0},
+        "hot_beyond_time": {"recent_hot_s": 901.0},
+        "quantiles_crossed": {"rul_days_p05": 3.0},
+    },
+    "gold.fleet_now": {
+        "key_repeated": SAME,
+        "no_packs": {"packs": 0},
+        "quantiles_crossed": {"soh_pct_p10": 96.0},
+        "quantiles_crossed_high": {"soh_pct_p90": 94.0},
+    },
+    "gold.message_daily": {
+        "key_repeated": SAME,
+        "unbalanced": {"rows_in": 11},
+        "future": {"as_of_date": FAR.date()},
+    },
 }
 """Suite to code to what has to change in the row that is as it should be."""
 
 NOT_IN_DEMO: Final = (
     "silver.telemetry_part", "silver.quarantine", "silver.signal_fault", "gold.alert",
-    "gold.vehicle_position",    "gold.battery_passport",
+    "gold.vehicle_position", "gold.battery_passport", "gold.pack_now", "gold.fleet_now",
+    "gold.message_daily",
 )  # fmt: skip
 """Suites of tables that a lake without faults leaves empty."""
 

@@ -66,6 +66,6 @@ def test_first_of_key_makes_the_same_choice(frame):
 def test_flags_and_place_are_no_content_and_every_signal_is():
     assert set(CONTENT) == {
         "vehicle_id", "state", "current_a", "pack_voltage_v", "soc_pct", "cell_voltages_v",
-        "cell_voltage_min_v", "cell_voltage_max_v", "temperatures_c",
+        "cell_voltage_min_v", "cell_voltage_max_v", "temperatures_c", "insulation_kohm",
         "odometer_km", "latitude", "longitude",
     }  # fmt: skip

@@ -143,15 +143,21 @@ BLANKED = {
     "SOC of 102.3": ({"soc_pct": 102.3}, {"soc_pct": None, "flags": ["soc_range"]}),
     "odometer not there yet": ({"odometer_km": 0}, {"odometer_km": None, "flags": ["odometer_range"]}),
     "no pack voltage": ({"pack_voltage_v": -1}, {"pack_voltage_v": None, "flags": ["pack_voltage_range"]}),
+    "insulation of less than nothing": (
+        {"insulation_kohm": -1}, {"insulation_kohm": None, "flags": ["insulation_range"]}),
+    "a short through the insulation": ({"insulation_kohm": 0}, {"insulation_kohm": 0.0, "flags": []}),
+    "a monitor that is not there": (
+        {"insulation_kohm": 4294967295}, {"insulation_kohm": None, "flags": ["insulation_range"]}),
     "nowhere on earth": (
         {"latitude": 91.0}, {"latitude": None, "longitude": None, "flags": ["position_range"]}),
     "NaN everywhere": (
         {"cell_voltages_v": [NAN, 3.7, 3.7], "temperatures_c": [NAN], "current_a": NAN, "soc_pct": NAN,
-         "odometer_km": NAN, "pack_voltage_v": NAN, "latitude": NAN},
+         "odometer_km": NAN, "pack_voltage_v": NAN, "latitude": NAN, "insulation_kohm": NAN},
         {"cell_voltages_v": [None, 3.7, 3.7], "temperatures_c": [None], "current_a": None, "soc_pct": None,
          "odometer_km": None, "pack_voltage_v": None, "latitude": None, "longitude": None,
+         "insulation_kohm": None,
          "flags": ["cell_voltage_range", "temperature_range", "current_range", "soc_range", "odometer_range",
-                   "pack_voltage_range", "position_range", "non_finite"]}),
+                   "pack_voltage_range", "insulation_range", "position_range", "non_finite"]}),
     "infinities": (
         {"cell_voltages_v": [INF, -INF, 3.7], "temperatures_c": [-INF, 20.0], "current_a": -INF,
          "soc_pct": INF, "longitude": INF},

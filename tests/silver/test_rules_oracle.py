@@ -22,6 +22,7 @@ def test_the_rules_of_silver_mean_what_great_expectations_means(judged, check, m
         message(cell_voltages_v=[float("nan")] * 3), message(temperatures_c=[-40.0, 215.0]),
         message(current_a=1e9), message(soc_pct=101), message(soc_pct=None), message(odometer_km=0),
         message(pack_voltage_v=-1), message(pack_voltage_v=12.5), message(latitude=99),
+        message(insulation_kohm=-1),
         message(cell_voltages_v=None), message(state="flying"), message(current_a=float("inf")),
         (message(), {"device_id": None}), (message(), {"content_encoding": "br"}),
         (message(), {"device_id": "V2"}),

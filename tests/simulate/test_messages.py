@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SINGLE = [name for name in DECIMALS if name not in {"cell_voltages_v", "temperatures_c"}]
-OPTIONAL = ["soc_pct", "cell_voltages_v", "temperatures_c", "odometer_km", "latitude", "longitude"]
+OPTIONAL = [
+    "soc_pct", "cell_voltages_v", "temperatures_c", "insulation_kohm", "odometer_km", "latitude", "longitude",
+]  # fmt: skip
 
 
 def pack(rows: int, *, vehicle_id: str = "V1", **columns: Any) -> PackMessages:

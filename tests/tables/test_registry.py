@@ -16,7 +16,8 @@ DESIGNED = {
     "gold.soh_change", "gold.cell_current", "gold.pack_health", "gold.alert", "gold.vehicle_status",
     "gold.cell_deviation", "gold.alert_state", "gold.day_estimate", "gold.ageing_state",
     "gold.vehicle_position",
-    "gold.fleet_daily", "gold.battery_passport", "gold.data_quality",
+    "gold.fleet_daily", "gold.battery_passport", "gold.pack_now", "gold.fleet_now",
+    "gold.message_daily", "gold.data_quality",
     "ops.batch", "ops.data_gap", "ops.delivery_failure",
 }  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from battery_lake.cells.alerts import CRITICAL, WARNING, Finding, where_found
-from battery_lake.cells.changes import bend, step_change
+from battery_lake.cells.changes import BendParams, bend, step_change
 from battery_lake.cells.resistance import ResistanceParams, inverse_temperature
 
 if TYPE_CHECKING:
@@ -195,7 +195,8 @@ def knee(
     """
     days = np.asarray(days, dtype=np.float64)
     cold = None if temperature_c is None else params.capacity_std_pct_per_k * temperature_c
-    found = bend(days, soh_pct, std_pct, disturbance=cold)
+    looked_for = BendParams(gain_min=params.hold_frac * params.knee_gain)
+    found = bend(days, soh_pct, std_pct, looked_for, cold)
     before, after = -found.before, -found.after
     told = np.isfinite(np.asarray(soh_pct, dtype=np.float64))
     last = np.where(told, days[:, None], -np.inf).max(axis=0, initial=-np.inf)

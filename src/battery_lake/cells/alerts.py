@@ -34,6 +34,9 @@ CODES: Final = MappingProxyType({
     "imbalance_growth": "The cells of a pack drift apart.",
     "over_temperature": "A probe is too hot, or far hotter than the others.",
     "frozen_sensor": "Voltages or state of charge stand still while the current moves.",
+    "lying_sensor": "A cell's reading does not follow the string.",
+    "lying_probe": "A probe contradicts the others after hours at rest.",
+    "lying_pack_voltage": "The pack's voltage contradicts the sum of its cells.",
     "insulation": "The insulation resistance is below what the voltage asks for.",
     "plating_risk": "The pack was charged faster than its temperature allows.",
     "sudden_fade": "A cell lost capacity at once.",
@@ -245,9 +248,8 @@ def self_discharge(
 
     References
     ----------
-    Kong et al., J. Power Sources 395 (2018) 358: micro-shorts from the charge that a cell falls behind;
-    Ouyang et al., J. Power Sources 294 (2015) 272, and Zhang et al. (2019), doi:10.5772/intechopen.88534:
-    internal shorts against the mean of the pack.
+    Kong et al., J. Power Sources 395 (2018) 358: micro-shorts in packs, and that balancing hides them; Zhang
+    et al. (2019), doi:10.5772/intechopen.88534: internal shorts against the mean of the pack.
     """
     rate, std = trend.rate_v_per_day, np.sqrt(trend.rate_variance)
     drop_v = trend.first_v - trend.level_v
@@ -284,8 +286,8 @@ def imbalance_growth(width: Trend, params: AlertParams = AlertParams()) -> Findi
 
     References
     ----------
-    Zheng et al., J. Power Sources 278 (2015) 287: the cells of a pack drift apart by unequal loss of charge
-    and of capacity, and the pack loses what lies between them.
+    Automotive Innovation (2020), doi:10.1007/s42154-020-00128-8: a pack whose cells are unlike ages faster
+    than a cell, and how that is measured.
     """
     rate, std = width.rate_v_per_day, np.sqrt(width.rate_variance)
     growth_v = width.level_v - width.first_v

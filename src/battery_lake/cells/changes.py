@@ -79,11 +79,14 @@ class BendParams:
         Days that are tried as its place.
     independent_frac
         Estimates that count as independent, over all. [1]
+    gain_min
+        A smaller gain over the straight line is not held against a step too: it is of no use anyway.
     """
 
     estimates_min: int = 8
     candidates: int = 25
     independent_frac: float = 0.5
+    gain_min: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +197,9 @@ def bend(
     enough = told.sum(axis=0) >= 2 * params.estimates_min
     found = np.full((7, values.shape[1]), np.nan)
     if enough.any():
-        rows = told[:, enough].any(axis=1)
-        chosen = np.ix_(rows, enough)
-        other = _filled(disturbance, days)[rows]
-        found[:, enough] = _bend(days[rows], values[chosen], std[chosen], told[chosen], other, params)
+        other = _filled(disturbance, days)
+        chosen = (part if enough.all() else part[:, enough] for part in (values, std, told))
+        found[:, enough] = _bend(days, *chosen, other, params)
     return Bend(*found)
 
 
@@ -205,7 +207,7 @@ def _filled(disturbance: Floats | None, days: Floats) -> Floats:
     """Return the disturbance about its median; what is not known counts as usual."""
     if disturbance is None or not np.isfinite(disturbance).any():
         return np.zeros(days.size)
-    return np.nan_to_num(disturbance - np.nanmedian(disturbance))
+    return np.nan_to_num(disturbance - np.median(disturbance[np.isfinite(disturbance)]))
 
 
 def _step(
@@ -274,68 +276,112 @@ def _bend(
     days: Floats, values: Floats, std: Floats, told: Bools, disturbance: Floats, params: BendParams
 ) -> Floats:
     """Return the fields of a :class:`Bend`. Shape ``(7, cells)``."""
-    edge, since = params.estimates_min, days - days[0]
-    places = np.unique(
-        np.quantile(days[edge - 1 : days.size - edge + 1], np.linspace(0, 1, params.candidates))
-    )
-    weight = np.where(told, 1.0 / np.where(told, std, 1.0) ** 2, 0.0)
-    # About each cell's level: what is left over is a difference of sums, and loses no digits so.
-    values = np.where(told, values - _median(values, told), 0.0)
-    base = np.stack([np.ones(days.size), since, disturbance])
-    beyond = since - (places - days[0])[:, None]
-    straight, _, _ = _fits(base, np.zeros((1, days.size)), values, weight)
-    # A step shows at once, a bend needs estimates after it.
-    steps = np.concatenate([places, days[-edge:-1]])
-    stepped, _, _ = _fits(base, (days > steps[:, None]).astype(np.float64), values, weight)
-    squares, lines, errors = _fits(base, np.maximum(beyond, 0.0), values, weight)
+    edge, known = params.estimates_min, days[told.any(axis=1)]
+    ranks = np.linspace(edge - 1, known.size - edge, params.candidates)
+    places = np.unique(np.interp(ranks, np.arange(known.size), known))
+    line = _straight(days - days[0], values, std, told, disturbance)
+    beyond = np.maximum(days - places[:, None], 0.0)
+    squares, change, change_variance, shared = _fits(line, beyond)
     # A place needs estimates on either side of it.
-    before = (told[None] & (beyond <= 0.0)[:, :, None]).sum(axis=1)
-    after = told.sum(axis=0) - before
-    squares = np.where((before >= edge) & (after >= edge - 1), squares, np.inf)
-    best, cells = np.argmin(squares, axis=0), np.arange(values.shape[1])
-    least, line = squares[best, cells], lines[best, cells]
+    count = told.sum(axis=0)
+    after = (beyond > 0.0).astype(np.float64) @ told.astype(np.float64)
+    squares = np.where((count - after >= edge) & (after >= edge - 1), squares, np.inf)
+    best = np.argmin(squares, axis=0), np.arange(values.shape[1])
+    least, turn = squares[best], change[best]
+    before = line.terms[1] - shared[best] * turn
     # Scatter beyond what the estimates say of themselves widens everything.
-    variance = np.maximum(least / np.maximum(told.sum(axis=0) - 4, 1), 0.1) / params.independent_frac
-    gain = 0.5 * (np.minimum(straight[0], stepped.min(axis=0)) - least) / variance
+    variance = np.maximum(least / np.maximum(count - 4, 1), 0.1) / params.independent_frac
+    gain = 0.5 * (line.squares - least) / variance
+    weighed = np.flatnonzero(gain >= params.gain_min)
+    if weighed.size:
+        # A step shows at once, a bend needs estimates after it.
+        steps = np.concatenate([places, known[-edge:-1]])[:, None]
+        stepped, *_ = _fits(line.of(weighed), (days > steps).astype(np.float64))
+        straight = np.minimum(line.squares[weighed], stepped.min(axis=0))
+        gain[weighed] = 0.5 * (straight - least[weighed]) / variance[weighed]
     with np.errstate(invalid="ignore"):
         likelihood = np.exp(-0.5 * (squares - least) / variance)
         share = np.cumsum(likelihood, axis=0) / likelihood.sum(axis=0)
     quantiles = [places[np.minimum((share < q).sum(axis=0), places.size - 1)] for q in (0.05, 0.5, 0.95)]
-    change_std = np.sqrt(errors[best, cells] * variance)
-    found = np.stack([line[:, 1], line[:, 1] + line[:, 3], change_std, gain, *quantiles])
+    change_std = np.sqrt(change_variance[best] * variance)
+    found = np.stack([before, before + turn, change_std, gain, *quantiles])
     return np.where(np.isfinite(least), found, np.nan)
 
 
-def _fits(base: Floats, other: Floats, values: Floats, weight: Floats) -> tuple[Floats, Floats, Floats]:
-    """Weighted least squares of every design and cell; the disturbance's effect is held to its own deviation.
+@dataclass(frozen=True, slots=True)
+class _Straight:
+    """The straight line of each cell: level, time and disturbance.
 
     Parameters
     ----------
     base
-        Level, time and disturbance, of all designs. Shape ``(3, days)``
-    other
+        These three terms. Shape ``(3, days)``
+    weight, values
+        One over the variance of each estimate, 0: none; weight times estimate. Shape ``(days, cells)``
+    inverse
+        Of the normal matrix. Shape ``(3, 3, cells)``
+    terms
+        Coefficients. Shape ``(3, cells)``
+    squares
+        Weighted squares of what the line leaves. Shape ``(cells,)``
+    """
+
+    base: Floats
+    weight: Floats
+    values: Floats
+    inverse: Floats
+    terms: Floats
+    squares: Floats
+
+    def of(self, cells: Ints) -> _Straight:
+        """Return the lines of some cells."""
+        parts = (self.weight, self.values, self.inverse, self.terms, self.squares)
+        return _Straight(self.base, *(part[..., cells] for part in parts))
+
+
+def _straight(since: Floats, values: Floats, std: Floats, told: Bools, disturbance: Floats) -> _Straight:
+    """Weighted least squares; the disturbance's effect is held to its own deviation."""
+    weight = np.where(told, 1.0 / np.where(told, std, 1.0) ** 2, 0.0)
+    values = np.where(told, values, 0.0)
+    # About each cell's level: what is left over is a difference of sums, and loses no digits so.
+    values = np.where(told, values - (weight * values).sum(axis=0) / weight.sum(axis=0), 0.0)
+    weighted = weight * values
+    base = np.stack([np.ones(since.size), since, disturbance])
+    normal = np.moveaxis((base[:, None] * base) @ weight, -1, 0)
+    # Days without spread leave a term open: it is nothing then.
+    held = TINY * (1.0 + np.einsum("cii->ci", normal))
+    held[:, DISTURBANCE] += 1.0
+    inverse = np.moveaxis(np.linalg.inv(normal + np.eye(len(base)) * held[..., None]), 0, -1)
+    right = base @ weighted
+    terms = (inverse * right).sum(axis=1)
+    squares = np.maximum((weighted * values).sum(axis=0) - (right * terms).sum(axis=0), 0.0)
+    return _Straight(base, weight, weighted, inverse, terms, squares)
+
+
+def _fits(line: _Straight, others: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+    """Weighted least squares of the line with one more term, of every design and cell.
+
+    The line's own part is the same in all designs and is solved once: its Schur complement is what the
+    further term tells beyond it.
+
+    Parameters
+    ----------
+    line
+        The straight line of each cell.
+    others
         The term that the designs differ by. Shape ``(designs, days)``
-    values, weight
-        Estimates, and one over their variance, 0: none. Shape ``(days, cells)``
 
     Returns
     -------
-    tuple[Floats, Floats, Floats]
-        Weighted squares, shape ``(designs, cells)``; coefficients, ``(designs, cells, 4)``; variance of the
-        last one, ``(designs, cells)``.
+    tuple[Floats, Floats, Floats, Floats]
+        Weighted squares; the term's coefficient, and its variance; what of the term the line's slope takes
+        up. Shape ``(designs, cells)`` each.
     """
-    terms, shape = len(base), (len(other), weight.shape[1])
-    normal, right = np.empty((*shape, terms + 1, terms + 1)), np.empty((*shape, terms + 1))
-    normal[..., :terms, :terms] = np.moveaxis((base[:, None] * base) @ weight, -1, 0)
-    normal[..., terms, :terms] = np.moveaxis((other[:, None] * base) @ weight, -1, 1)
-    normal[..., :terms, terms] = normal[..., terms, :terms]
-    normal[..., terms, terms] = (other * other) @ weight
-    right[..., :terms] = (base @ (weight * values)).T
-    right[..., terms] = other @ (weight * values)
-    # Days without spread leave a term open: it is nothing then.
-    held = TINY * (1.0 + np.einsum("pcii->pci", normal))
-    held[..., DISTURBANCE] += 1.0
-    inverse = np.linalg.inv(normal + np.eye(terms + 1) * held[..., None])
-    line = (inverse @ right[..., None])[..., 0]
-    squares = (weight * values * values).sum(axis=0) - (right * line).sum(axis=-1)
-    return np.maximum(squares, 0.0), line, inverse[..., -1, -1]
+    products = np.concatenate([*(line.base[:, None] * others), others * others])
+    *shared, own = (products @ line.weight).reshape(len(line.base) + 1, len(others), -1)
+    with_line = np.stack(shared)
+    taken = (line.inverse[:, :, None] * with_line).sum(axis=1)
+    beyond = np.maximum(own - (with_line * taken).sum(axis=0), 0.0) + TINY * (1.0 + own)
+    change = (others @ line.values - (with_line * line.terms[:, None]).sum(axis=0)) / beyond
+    squares = np.maximum(line.squares - change * change * beyond, 0.0)
+    return squares, change, 1.0 / beyond, taken[1]

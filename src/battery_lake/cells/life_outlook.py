@@ -54,6 +54,26 @@ class OutlookParams:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Usual:
+    """What lives of the kind are like before a pack's own history tells.
+
+    Parameters
+    ----------
+    log_days
+        Logarithm of the usual life. [1], shape ``(rows,)``
+    std
+        Standard deviation of the logarithm. [1], shape ``(rows,)``
+    """
+
+    log_days: Floats
+    std: Floats
+
+    def __getitem__(self, rows: slice) -> Usual:
+        """Return some of the rows."""
+        return Usual(self.log_days[rows], self.std[rows])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LifeHistory:
     """What was observed of the cells of each pack, or of one pack on many days, one row each.
 
@@ -80,7 +100,12 @@ class LifeHistory:
 
 
 def outlook_days(
-    templates: Templates, history: LifeHistory, soh_pct: Floats, eol_soh_pct: float, params: OutlookParams
+    templates: Templates,
+    history: LifeHistory,
+    soh_pct: Floats,
+    eol_soh_pct: float,
+    params: OutlookParams,
+    usual: Usual | None = None,
 ) -> tuple[Floats, Floats, Floats, Bools]:
     """Days until life ends, as quantiles over all templates.
 
@@ -100,6 +125,8 @@ def outlook_days(
         SOH at which life ends. [%]
     params
         How alike they must be.
+    usual
+        What is known before; None: what the parameters say.
 
     Returns
     -------
@@ -118,23 +145,110 @@ def outlook_days(
     O'Hagan, J. R. Statist. Soc. B 63 (2001) 425 (misfit of the model beside the errors).
     """
     rows, cells = soh_pct.shape
-    usual = np.log(max(100.0 - eol_soh_pct, LEAST_LOSS_PCT) / params.fade_pct_per_day)
+    known = _shipped(rows, eol_soh_pct, params) if usual is None else usual
     now = np.maximum(history.now_days, SHORTEST_AGE_DAYS)
     log_ratio = np.empty((len(QUANTILES), rows, cells))
     stride = max(1, ROWS // max(cells, 1))
     for first in range(0, rows, stride):
         part = slice(first, first + stride)
-        log_life = np.log(now[part])[:, None] + np.log1p(np.exp(LOG_RATIOS))
-        before = -0.5 * ((log_life - usual) / params.life_std) ** 2
+        before = _before(now[part], known[part])
         likely = _likelihood(templates.soh_pct, history[part], now[part], params)
         likely += (
             (before[:, :, None] + templates.log_weight).reshape(before.shape[0], 1, -1).astype(np.float32)
         )
         log_ratio[:, part] = _quantiles(likely)
-    days = np.minimum(np.exp(log_ratio) * now[:, None], params.horizon_days)
+    return _left(log_ratio, now, soh_pct, eol_soh_pct, params.horizon_days)
+
+
+def place_likelihood(templates: Templates, history: LifeHistory, params: OutlookParams) -> Floats:
+    """Return how likely each place in life is by the history alone, all curves together.
+
+    Whatever is known before can be laid on it later: :func:`outlook_of_places`.
+
+    Parameters
+    ----------
+    templates
+        Of the packs' chemistry and end of life.
+    history
+        What was observed.
+    params
+        How alike they must be.
+
+    Returns
+    -------
+    Floats
+        Logarithm, up to a constant of each cell. [1], shape ``(rows, cells, places)``
+    """
+    now = np.maximum(history.now_days, SHORTEST_AGE_DAYS)
+    rows, cells = history.soh_pct.shape[0], history.soh_pct.shape[2]
+    found = np.empty((rows, cells, LOG_RATIOS.size))
+    stride = max(1, ROWS // max(cells, 1))
+    for first in range(0, rows, stride):
+        part = slice(first, first + stride)
+        likely = _likelihood(templates.soh_pct, history[part], now[part], params)
+        by_curve = likely.reshape(*likely.shape[:2], LOG_RATIOS.size, -1) + templates.log_weight
+        most = by_curve.max(axis=(2, 3), keepdims=True)
+        found[part] = np.log(np.maximum(np.exp(by_curve - most).sum(axis=3), SMALLEST))
+    return found
+
+
+def outlook_of_places(
+    places: Floats, now_days: Floats, soh_pct: Floats, eol_soh_pct: float, usual: Usual, horizon_days: float
+) -> tuple[Floats, Floats, Floats, Bools]:
+    """Days until life ends, from the likelihood of places: as :func:`outlook_days`, up to rounding.
+
+    Parameters
+    ----------
+    places
+        By :func:`place_likelihood`. [1], shape ``(rows, cells, places)``
+    now_days
+        Age now. [d], shape ``(rows,)``
+    soh_pct
+        SOH now, by the filter. [%], shape ``(rows, cells)``
+    eol_soh_pct
+        SOH at which life ends. [%]
+    usual
+        What is known before.
+    horizon_days
+        An end of life beyond this counts as not in sight. [d]
+    """
+    now = np.maximum(now_days, SHORTEST_AGE_DAYS)
+    likely = (places + _before(now, usual)[:, None, :]).astype(np.float32)
+    return _left(_quantiles(likely), now, soh_pct, eol_soh_pct, horizon_days)
+
+
+def log_lives(now_days: Floats) -> Floats:
+    """Return the logarithm of the life that each place means at an age. [1], shape ``(rows, places)``.
+
+    Parameters
+    ----------
+    now_days
+        Age now. [d], shape ``(rows,)``
+    """
+    now = np.maximum(now_days, SHORTEST_AGE_DAYS)
+    return np.asarray(np.log(now)[:, None] + np.log1p(np.exp(LOG_RATIOS)))
+
+
+def _shipped(rows: int, eol_soh_pct: float, params: OutlookParams) -> Usual:
+    """The usual life by the parameters, the same for all."""
+    log_days = np.log(max(100.0 - eol_soh_pct, LEAST_LOSS_PCT) / params.fade_pct_per_day)
+    return Usual(np.full(rows, log_days), np.full(rows, params.life_std))
+
+
+def _before(now: Floats, usual: Usual) -> Floats:
+    """Logarithm of the weight of each place by the life that it means, shape ``(rows, places)``."""
+    apart = log_lives(now) - usual.log_days[:, None]
+    return np.asarray(-0.5 * (apart / usual.std[:, None]) ** 2)
+
+
+def _left(
+    log_ratio: Floats, now: Floats, soh_pct: Floats, eol_soh_pct: float, horizon_days: float
+) -> tuple[Floats, Floats, Floats, Bools]:
+    """Quantiles in days, none where SOH is not known, nothing where life has ended."""
+    days = np.minimum(np.exp(log_ratio) * now[:, None], horizon_days)
     days = np.where(soh_pct > eol_soh_pct, days, np.where(np.isnan(soh_pct), np.nan, 0.0))
     p05, p50, p95 = days
-    return p05, p50, p95, p50 >= params.horizon_days
+    return p05, p50, p95, p50 >= horizon_days
 
 
 def _likelihood(level: Singles, history: LifeHistory, now: Floats, params: OutlookParams) -> Singles:

@@ -7,51 +7,63 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from battery_lake.cells.alerts import CRITICAL, WARNING, Finding, where_found
+from battery_lake.cells.alerts import CRITICAL, NONE, WARNING, Finding, where_found
 from battery_lake.cells.coulomb import SECONDS_PER_HOUR
 
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Floats, Ints
 
+OHM_PER_KOHM = 1e3
+
 
 @dataclass(frozen=True, slots=True)
-class PlatingParams:
-    """How fast a pack may be charged at which temperature, and what charge beyond that is a risk.
-
-    The limits are on the careful side for graphite anodes without a map of the maker; where there is one it
-    takes their place.
+class SafetyLimits:
+    """What packs of one chemistry may do; the settings ``alerts.*`` hold the values and their sources.
 
     Parameters
     ----------
-    temperature_c, limit_c_rate
-        Points of the limit, straight between them; colder than the first is as the first. [°C, 1/h]
-    above_c
-        At and above this temperature the rule says nothing: fast charging is made for it. [°C]
+    charge_c_rate
+        Points of the fastest charge that plates no lithium, straight between them; colder than the first is
+        as the first, from the last on the rule says nothing. [°C, 1/h]
+    hot_warning_c, hot_critical_c
+        Highest reading of a probe. [°C]
+    insulation_warning_ohm_per_v, insulation_critical_ohm_per_v
+        Least insulation resistance over the highest voltage of the pack. [Ω/V]
+    """
+
+    charge_c_rate: tuple[tuple[float, float], ...]
+    hot_warning_c: float
+    hot_critical_c: float
+    insulation_warning_ohm_per_v: float
+    insulation_critical_ohm_per_v: float
+
+
+@dataclass(frozen=True, slots=True)
+class PlatingParams:
+    """How much charge beyond the limit is a risk.
+
+    Parameters
+    ----------
     warning_frac, critical_frac
         Charge beyond the limit, over rated capacity. [1]
     gap_s
         Longer intervals count nothing. [s]
     """
 
-    temperature_c: tuple[float, ...] = (0.0, 5.0, 10.0, 15.0)
-    limit_c_rate: tuple[float, ...] = (0.1, 0.2, 0.4, 0.7)
-    above_c: float = 15.0
     warning_frac: float = 0.01
     critical_frac: float = 0.05
     gap_s: float = 120.0
 
 
-def over_temperature(
-    temperature_c: Floats, warning_c: float = 55.0, critical_c: float = 65.0, apart_k: float = 20.0
-) -> Finding:
+def over_temperature(temperature_c: Floats, limits: SafetyLimits, apart_k: float = 20.0) -> Finding:
     """Probes that are too hot, or far hotter than the others, in each message: it alarms at once.
 
     Parameters
     ----------
     temperature_c
         Readings; NaN where there is none. [°C], shape ``(messages, probes)``
-    warning_c, critical_c
-        Limits. [°C]
+    limits
+        Of the pack's chemistry.
     apart_k
         A probe so far above the median of the others' is a warning below any limit. [K]
 
@@ -70,8 +82,8 @@ def over_temperature(
     )
     above_k = np.where(known, reading, np.nan) - np.where(np.isfinite(others), others, np.nan)[:, None]
     with np.errstate(invalid="ignore"):
-        warned = (reading >= warning_c) | (above_k >= apart_k)
-        severity = np.where(reading >= critical_c, CRITICAL, WARNING)
+        warned = (reading >= limits.hot_warning_c) | (above_k >= apart_k)
+        severity = np.where(reading >= limits.hot_critical_c, CRITICAL, WARNING)
     evidence = {"temperature_c": reading, "above_others_k": above_k}
     return Finding("over_temperature", where_found(warned, severity), evidence)
 
@@ -90,7 +102,8 @@ def frozen_sensor(frozen_messages: Ints | Floats, messages: Ints | Floats, least
 
     References
     ----------
-    ISO 26262-5:2018, annex D: a stuck signal is a fault that diagnostics of sensors must find.
+    ISO 26262-5, annex D, lists what sensors are diagnosed by; that a reading stands still while another of
+    the same process moves is seen by comparing the two: Granig et al., SAE 2017-01-0015.
     """
     frozen = np.atleast_1d(np.asarray(frozen_messages, dtype=np.float64))
     share = frozen / np.maximum(np.atleast_1d(np.asarray(messages, dtype=np.float64)), 1.0)
@@ -99,44 +112,86 @@ def frozen_sensor(frozen_messages: Ints | Floats, messages: Ints | Floats, least
     return Finding("frozen_sensor", where_found(frozen >= least, severity), evidence)
 
 
-def insulation(
-    resistance_ohm: Floats,
-    pack_voltage_v: Floats,
-    critical_ohm_per_v: float = 100.0,
-    warning_ohm_per_v: float = 500.0,
-    in_a_row: int = 3,
-) -> Finding:
-    """A pack whose insulation resistance is too low for its voltage, in several messages in a row.
+def lasting_low(seconds: Floats, value: Floats, readings: int = 3, held_s: float = 60.0) -> Floats:
+    """At every reading the highest value from it on, until readings are enough and have lasted.
 
-    One low reading is often the measurement itself, which is disturbed by contactors and by charging; so the
-    best of ``in_a_row`` readings counts. The lowest such value of all messages is the evidence.
+    The lowest of these is the lowest level that lasted: a single low reading is often the measurement
+    itself, which contactors and chargers disturb.
 
     Parameters
     ----------
-    resistance_ohm
-        Insulation resistance of a pack's messages in order; NaN: not told. [Ω], shape ``(messages,)``
-    pack_voltage_v
-        Voltage of the pack. [V], shape ``(messages,)``
-    critical_ohm_per_v, warning_ohm_per_v
-        Least resistance over voltage: of a DC bus, and of one that is joined to AC. [Ω/V]
-    in_a_row
-        Readings that must agree.
+    seconds
+        Times of the readings, rising. [s], shape ``(readings,)``
+    value
+        Readings, all known. Same shape
+    readings
+        How many must agree.
+    held_s
+        For how long. [s]
+
+    Returns
+    -------
+    Floats
+        NaN where too few readings follow. Same shape
+    """
+    count = seconds.size
+    last = np.maximum(np.searchsorted(seconds, seconds + held_s), np.arange(count) + readings - 1)
+    whole = np.flatnonzero(last < count)
+    level = np.full(count, np.nan)
+    if whole.size:
+        # Pairs of first and one beyond the last; what lies between two pairs is thrown away.
+        bounds = np.column_stack([whole, last[whole] + 1]).reshape(-1)
+        level[whole] = np.maximum.reduceat(np.append(value, -np.inf), bounds)[::2]
+    return level
+
+
+def insulation(
+    seconds: Floats, resistance_kohm: Floats, working_voltage_v: float, limits: SafetyLimits
+) -> tuple[Finding, int]:
+    """A pack whose insulation resistance is too low for its voltage, and has been so for a minute.
+
+    Critical: below what a DC bus must have. Warning: below what a bus must have that is joined to AC, as that
+    of a motor is, unless the AC side has protection of its own.
+
+    Parameters
+    ----------
+    seconds
+        Times of a pack's messages, rising. [s], shape ``(messages,)``
+    resistance_kohm
+        Insulation resistance; NaN: not told. [kΩ], shape ``(messages,)``
+    working_voltage_v
+        Highest voltage of the pack in use. [V]
+    limits
+        Of the pack.
+
+    Returns
+    -------
+    tuple[Finding, int]
+        The finding, of one place, with the lowest level that lasted; the message with which the first stretch
+        below the warning limit begins, -1 where there is none.
 
     References
     ----------
-    UN Regulation No. 100, 5.1.3, and ISO 6469-3: 100 Ω/V for DC, 500 Ω/V for AC and for joined buses.
+    UN Regulation No. 100, paragraphs 5.1.3.1 and 5.1.3.2: 100 Ω/V of the working voltage for DC, 500 Ω/V for
+    AC and for buses that are joined, or 100 Ω/V where the AC side is protected; ISO 6469-4:2015, 5.2.3, asks
+    the same after a crash.
     """
-    resistance = np.asarray(resistance_ohm, dtype=np.float64)
-    voltage = np.asarray(pack_voltage_v, dtype=np.float64)
-    told = np.isfinite(resistance) & np.isfinite(voltage) & (voltage > 0.0) & (resistance >= 0.0)
-    ratio = resistance[told] / voltage[told]
-    lowest = float("nan")
-    if ratio.size >= in_a_row:
-        lowest = float(np.lib.stride_tricks.sliding_window_view(ratio, in_a_row).max(axis=1).min())
-    found = np.array([lowest < warning_ohm_per_v])
-    severity = np.where(np.array([lowest < critical_ohm_per_v]), CRITICAL, WARNING)
-    evidence = {"resistance_ohm_per_v": np.array([lowest]), "readings": np.array([float(ratio.size)])}
-    return Finding("insulation", where_found(found, severity), evidence)
+    resistance = np.asarray(resistance_kohm, dtype=np.float64)
+    told = np.flatnonzero(np.isfinite(resistance) & (resistance >= 0.0))
+    level_kohm = lasting_low(np.asarray(seconds, dtype=np.float64)[told], resistance[told])
+    known = np.isfinite(level_kohm)
+    lowest_kohm = float(level_kohm[known].min()) if known.any() else float("nan")
+    per_v = OHM_PER_KOHM / working_voltage_v if working_voltage_v > 0.0 else float("nan")
+    with np.errstate(invalid="ignore"):
+        low = level_kohm * per_v < limits.insulation_warning_ohm_per_v
+    is_critical = lowest_kohm * per_v < limits.insulation_critical_ohm_per_v
+    severity = np.where(low.any(), CRITICAL if is_critical else WARNING, NONE).astype(np.int8).reshape(1)
+    evidence = {
+        "resistance_ohm_per_v": np.array([lowest_kohm * per_v]),
+        "resistance_kohm": np.array([lowest_kohm]),
+        "readings": np.array([float(told.size)]),
+    }
+    return Finding("insulation", severity, evidence), int(told[np.argmax(low)]) if low.any() else -1
 
 
 def plating_risk(
@@ -144,6 +199,7 @@ def plating_risk(
     current_a: Floats,
     coldest_c: Floats,
     rated_capacity_ah: float,
+    limits: SafetyLimits,
     params: PlatingParams = PlatingParams(),
 ) -> Finding:
     """A pack that was charged faster than its coldest probe allows: lithium may have plated.
@@ -161,17 +217,21 @@ def plating_risk(
         Lowest reading of any probe; NaN: not told. [°C], shape ``(messages,)``
     rated_capacity_ah
         Of the pack. [Ah]
+    limits
+        Of the pack's chemistry.
     params
-        The limit.
+        How much is too much.
 
     References
     ----------
-    Petzl and Danzer, J. Power Sources 254 (2014) 80: plating at low temperature by charge rate; Alipour et
-    al., Batteries 6 (2020) 35: review of how temperature limits charging.
+    Petzl and Danzer, J. Power Sources 254 (2014) 80: plating in LFP cells at low temperature and high rate;
+    Zinth et al., J. Power Sources 271 (2014) 152: the same in NMC cells; Alipour et al., Batteries 6 (2020)
+    35: review of what temperature does.
     """
     current, coldest = (np.asarray(array, dtype=np.float64) for array in (current_a, coldest_c))
-    limit_a = rated_capacity_ah * np.interp(coldest, params.temperature_c, params.limit_c_rate)
-    excess_a = np.where(coldest < params.above_c, np.maximum(current - limit_a, 0.0), 0.0)
+    limit_c, limit_c_rate = np.array(limits.charge_c_rate, dtype=np.float64).T
+    limit_a = rated_capacity_ah * np.interp(coldest, limit_c, limit_c_rate)
+    excess_a = np.where(coldest < limit_c[-1], np.maximum(current - limit_a, 0.0), 0.0)
     excess_a = np.nan_to_num(excess_a)
     step_s = np.diff(np.asarray(seconds, dtype=np.float64))
     held_s = np.where((step_s > 0.0) & (step_s <= params.gap_s), step_s, 0.0)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 from battery_lake.cells.coulomb import SECONDS_PER_HOUR, Increments, increments
 from battery_lake.cells.first_step import first_steps
 from battery_lake.cells.sessions import DRIVE, SessionParams
+from battery_lake.cells.string_comparison import StringSums, string_sums
 
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Bools, Codes, Floats, Ints
@@ -98,6 +99,8 @@ class SessionStats:
     step_resistance_mohm, step_variance_mohm2
         Resistance that each cell shows in it, as measured, and its variance. [mΩ, mΩ²],
         shape ``(sessions, cells)``
+    string
+        The cells beside each other while the pack rests or is charged.
     """
 
     first: Ints
@@ -130,6 +133,7 @@ class SessionStats:
     step_soc_pct: Floats
     step_resistance_mohm: Floats
     step_variance_mohm2: Floats
+    string: StringSums
 
 
 def summarise(samples: Samples, session_start: Bools, kind: Codes, params: SessionParams) -> SessionStats:
@@ -180,6 +184,20 @@ def summarise(samples: Samples, session_start: Bools, kind: Codes, params: Sessi
         max_cell_voltages_v=_reduce(np.fmax, cells, first),
         low_limit_charge_ah=_low_limit_charge(samples, moved, kind, first),
         **_step(samples, session_start, params),
+        string=_string(samples, session_start, kind),
+    )
+
+
+def _string(samples: Samples, session_start: Bools, kind: Codes) -> StringSums:
+    """What cells show beside each other; not on drives, where one reading comes later than another."""
+    still = kind != DRIVE
+    session = np.cumsum(session_start) - 1
+    return string_sums(
+        0.01 * samples.soc_pct[still],
+        (samples.current_a / samples.rated_ah)[still],
+        samples.cell_voltages_v[still],
+        session[still],
+        int(session_start.sum()),
     )
 
 

@@ -11,8 +11,10 @@ import typer
 
 from battery_lake.cli import (
     adx,
+    bundle,
     demo,
     explain,
+    kpis,
     local,
     look,
     making,
@@ -32,7 +34,22 @@ if TYPE_CHECKING:
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
 
-COMMANDS = (demo, look, explain, run, quality, adx, making, mapping, local, twins, passport, reports)
+COMMANDS = (
+    bundle,
+    demo,
+    look,
+    explain,
+    run,
+    quality,
+    adx,
+    making,
+    mapping,
+    local,
+    twins,
+    passport,
+    reports,
+    kpis,
+)
 """Modules that add their commands to the app when they are imported."""
 
 

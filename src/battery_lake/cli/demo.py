@@ -62,6 +62,7 @@ def demo(
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary for machines.")] = False,
 ) -> None:
     """Run the whole way once: telemetry in, health and life of every cell out, and a report."""
+    from battery_lake.cli.demo_sinks import demo_sinks, push
     from battery_lake.cli.demo_summary import print_summary, summary
     from battery_lake.cli.reporting import read_report_data, report_path
     from battery_lake.cli.show import ConsoleProgress
@@ -85,8 +86,12 @@ def demo(
         lake = Lake(spark_session(reading), reading)
         _reference(lake, progress)
         results = _pipelines(lake, progress)
-    progress.say("report: reading gold")
-    told = read_report_data(lake)
+    with demo_sinks(settings, progress.say) as leading:
+        progress.say("sinks: Digital Twins and Data Explorer on this machine")
+        lake = Lake(lake.spark, leading)
+        results += push(lake, progress)
+        progress.say("report: reading gold, and the sinks")
+        told = read_report_data(lake)
     path = report_path(lake)
     if not path.exists() or any(result.counts.rows_in for result in results):
         render(told, path)

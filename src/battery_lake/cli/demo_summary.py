@@ -40,6 +40,7 @@ def summary(lake: Lake, told: ReportData, results: list[RunResult], report: Path
         "worst_packs": _records(told.worst_packs.head(SHOWN)),
         "worst_cells": _records(told.worst_cells.head(SHOWN)),
         "accuracy": _records(told.accuracy),
+        "sinks": _records(told.sinks),
         "rows_this_run": {result.pipeline: result.counts.rows_in for result in results},
         "seconds_this_run": {result.pipeline: round(result.seconds, 1) for result in results},
         "home": str(home),
@@ -88,6 +89,9 @@ def print_summary(outcome: dict[str, Any]) -> None:
         ("set", "cells", "rows", "MAE", "RMSE", "90 % intervals that hold it, %"),
         errors,
     )
+    if outcome["sinks"]:
+        held = [(row["sink"], row["what"], row["number"], row["newest"]) for row in outcome["sinks"]]
+        as_table("\nread back from the sinks", ("sink", "what", "number", "newest"), held)
     messages = outcome["messages"]
     as_table(
         f"\n{messages['kept']:,} messages in silver, {messages['refused']:,} in quarantine;"

@@ -71,14 +71,14 @@ def up(
                 tls=tls,
             )
         )
-        kusto = running.enter_context(_explorer(settings, explorer_port)) if explorer else None
-        graph = running.enter_context(_twins(settings, twins_port)) if twins else None
+        kusto = running.enter_context(explorer_on(settings, explorer_port)) if explorer else None
+        graph = running.enter_context(twins_on(settings, twins_port, kusto)) if twins else None
         tell = _for_machines if as_json else _for_people
         typer.echo(tell(standin, tls, kusto, graph))
         signal.sigwait(STOPPED_BY)
 
 
-def _explorer(settings: Settings, port: int) -> KustoStandIn:
+def explorer_on(settings: Settings, port: int) -> KustoStandIn:
     """Start Data Explorer; where Azurite cannot be had it takes streams only, and says so."""
     from battery_lake.errors import SetupError
     from battery_lake.local.kusto import KustoStandIn
@@ -93,11 +93,18 @@ def _explorer(settings: Settings, port: int) -> KustoStandIn:
     return KustoStandIn(folder, database=settings.adx.database, port=port)
 
 
-def _twins(settings: Settings, port: int) -> DigitalTwinsStandIn:
-    """Start Digital Twins."""
+def twins_on(settings: Settings, port: int, kusto: KustoStandIn | None) -> DigitalTwinsStandIn:
+    """Start Digital Twins; where there are blobs beside it, its import jobs read and write them."""
     from battery_lake.local.twins import DigitalTwinsStandIn
 
-    return DigitalTwinsStandIn(settings.home / "local" / "twins", port=port)
+    blobs = kusto.azurite if kusto is not None else None
+    sign = blobs.signed if blobs is not None else None
+    return DigitalTwinsStandIn(settings.home / "local" / "twins", port=port, sign=sign)
+
+
+def _container(kusto: KustoStandIn | None) -> str:
+    """The address of a container for import jobs; empty where there are no blobs."""
+    return kusto.azurite.container("twins") if kusto is not None and kusto.azurite is not None else ""
 
 
 def _for_machines(
@@ -113,6 +120,7 @@ def _for_machines(
     if graph is not None:
         told |= {"twins_endpoint": graph.endpoint, "twins_token": graph.token}
         told["twins_certificate"] = str(graph.certificate.resolve())
+        told["twins_container"] = _container(kusto)
     return json.dumps(told)
 
 
@@ -141,6 +149,7 @@ def _for_people(
             f"export BATTERY_LAKE_TWINS__ENDPOINT={graph.endpoint!r}",
             f"export BATTERY_LAKE_TWINS__TOKEN={graph.token!r}",
             f"export BATTERY_LAKE_TWINS__CERTIFICATE={str(graph.certificate.resolve())!r}",
+            f"export BATTERY_LAKE_TWINS__CONTAINER={_container(kusto)!r}",
             "battery-lake quality && battery-lake twins apply && battery-lake twins sync",
         ]
     return "\n".join(lines)

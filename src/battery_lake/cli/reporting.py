@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from battery_lake.cli.packs import pack_named
 from battery_lake.clock import utc_now
 from battery_lake.lake.create import ensure
 from battery_lake.pipelines.export_passports import file_name
+from battery_lake.pipelines.sinks_held import sinks_held
 from battery_lake.report.certificate import render_certificate
 from battery_lake.report.html import render
 from battery_lake.report.load import load
@@ -33,6 +35,7 @@ def read_report_data(lake: Lake) -> ReportData:
         location=lake.settings.lake.catalog or str(lake.settings.home.absolute()),
         truth=truth(lake),
         eol_soh_pct=lake.settings.health.eol_soh_pct,
+        sinks=[dataclasses.asdict(held) for held in sinks_held(lake)],
     )
 
 

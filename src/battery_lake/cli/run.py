@@ -62,6 +62,59 @@ def health(context: typer.Context, json: AsJson = False) -> None:
     _job(context, "health", json=json)
 
 
+@app.command(
+    epilog="Examples: battery-lake maintain | battery-lake maintain --table gold.cell_health |"
+    " ... --set maintenance.retention_days=7 maintain --json"
+)
+def maintain(
+    context: typer.Context,
+    table: Annotated[list[str] | None, typer.Option(help="Only this table; may be repeated.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Join small files, remove files that no kept version needs, tell statistics anew."""
+    from battery_lake.cli.show import ConsoleProgress, as_json, as_table
+    from battery_lake.log import configure
+    from battery_lake.pipelines.maintain import maintain_tables
+
+    chosen = options(context)
+    configure(chosen.verbosity)
+    progress = ConsoleProgress(quiet=chosen.verbosity < 0)
+    done = maintain_tables(chosen.lake(), progress, tuple(table or ()))
+    if json:
+        as_json(done)
+        return
+    rows = [(d.table, d.files_before, d.files_after, d.bytes_after) for d in done]
+    as_table("", ("table", "files before", "files after", "bytes"), rows)
+
+
+@app.command(
+    epilog="Examples: battery-lake backfill --from 2026-03-01 |"
+    " battery-lake backfill --from 2026-03-01 --to 2026-03-31 --vehicles V1,V2 --json"
+)
+def backfill(
+    context: typer.Context,
+    first: Annotated[str, typer.Option("--from", help="First day, as 2026-03-01.")],
+    last: Annotated[str, typer.Option("--to", help="Last day; else the first.")] = "",
+    vehicles: Annotated[str, typer.Option(help="Vehicles, commas; else all.")] = "",
+    json: AsJson = False,
+) -> None:
+    """Tell days anew, from silver to the fleet, after settings, reference data or methods changed."""
+    from battery_lake.cli.show import ConsoleProgress, as_json, as_table
+    from battery_lake.log import configure
+    from battery_lake.pipelines.backfill import Wanted
+    from battery_lake.pipelines.backfill import backfill as run
+
+    chosen = options(context)
+    configure(chosen.verbosity)
+    wanted = Wanted.read(first, last, vehicles)
+    results = run(chosen.lake(), wanted, ConsoleProgress(quiet=chosen.verbosity < 0))
+    if json:
+        as_json(results)
+        return
+    rows = [(r.pipeline, r.counts.rows_in, round(r.seconds, 1)) for r in results]
+    as_table("", ("pipeline", "rows changed", "seconds"), rows)
+
+
 @reference.command(
     "load", epilog="Examples: battery-lake reference load ./reference | ... load /data/packs --json"
 )

@@ -11,12 +11,13 @@ from battery_lake.cli.base import AsJson, app, options
 
 if TYPE_CHECKING:
     from battery_lake.lake.access import Lake
-    from battery_lake.pipelines.push_twins import Outcome
+    from battery_lake.pipelines.twin_delivery import Outcome
 
 twins = typer.Typer(no_args_is_help=True, help="The graph in Azure Digital Twins.")
 app.add_typer(twins, name="twins")
 
 REHEARSED = {"created": "to make", "patched": "to change", "related": "to connect"}
+REFUSED = 3
 DONE = {"created": "made", "patched": "changed", "related": "connected"}
 ALWAYS = {"same": "as they should be", "older": "newer than gold, left alone", "refused": "refused"}
 
@@ -40,16 +41,64 @@ def apply(context: typer.Context, json: AsJson = False) -> None:
     _show(bring_about(_lake(context), is_rehearsal=False), DONE, json=json)
 
 
-@twins.command("sync", epilog="Examples: battery-lake twins sync | battery-lake twins sync --retry --json")
+@twins.command(
+    "sync",
+    epilog="Examples: battery-lake twins sync | ... sync --retry --json | ... sync --live [--once]",
+)
 def sync(
     context: typer.Context,
     retry: Annotated[bool, typer.Option("--retry", help="Try again what was refused before.")] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="The state of vehicles from silver, until Ctrl-C.")
+    ] = False,
+    once: Annotated[bool, typer.Option("--once", help="With --live: what is new, then end.")] = False,
     json: AsJson = False,
 ) -> None:
     """Push what has changed in gold since the last time: one patch a twin, none where nothing differs."""
+    if (once and not live) or (retry and live):
+        raise typer.BadParameter("--once goes with --live, --retry without it")
+    if live:
+        _follow(context, goes_on=not once, json=json)
+        return
     from battery_lake.pipelines.push_twins import synchronise
 
     _show(synchronise(_lake(context), retries=retry), DONE, json=json)
+
+
+def _follow(context: typer.Context, *, goes_on: bool, json: bool) -> None:
+    """Bring the live state to the twins."""
+    from battery_lake.cli.show import ConsoleProgress, as_json
+    from battery_lake.pipelines.live_twins import follow
+
+    progress = ConsoleProgress(quiet=options(context).verbosity < 0)
+    result = follow(_lake(context), progress, goes_on=goes_on)
+    if json:
+        as_json(result)
+    else:
+        counts = result.counts
+        typer.echo(
+            f"{counts.rows_kept:,} twins changed, {counts.rows_duplicate:,} said the same,"
+            f" {counts.rows_refused:,} refused"
+        )
+
+
+@twins.command("load", epilog="Examples: battery-lake twins load | battery-lake twins load --json")
+def load(context: typer.Context, json: AsJson = False) -> None:
+    """Load the graph into an empty instance by one import job; ends with 3 where that refused something."""
+    from battery_lake.cli.show import ConsoleProgress, as_json
+    from battery_lake.pipelines.load_twins import load_graph
+
+    progress = ConsoleProgress(quiet=options(context).verbosity < 0)
+    loaded = load_graph(_lake(context), progress.say)
+    if json:
+        as_json(loaded)
+    else:
+        typer.echo(f"{loaded.twins:,} twins, {loaded.relationships:,} relationships: {loaded.status}")
+    for fault in loaded.faults:
+        typer.echo(f"refused: {fault}", err=True)
+    if loaded.status != "succeeded":
+        typer.echo("battery-lake twins apply makes what is missing", err=True)
+        raise typer.Exit(REFUSED)
 
 
 @twins.command(
@@ -85,7 +134,9 @@ def _lake(context: typer.Context, *, needs_address: bool = True) -> Lake:
     """Open the lake with the tables that are read; an address that is missing is told before Spark starts."""
     from battery_lake.lake.create import ensure
     from battery_lake.log import configure
-    from battery_lake.pipelines.push_twins import READS, address_of
+    from battery_lake.pipelines.live_twins import SOURCE
+    from battery_lake.pipelines.push_twins import READS
+    from battery_lake.pipelines.twin_delivery import address_of
     from battery_lake.tables.ops import BATCH
 
     chosen = options(context)
@@ -93,7 +144,7 @@ def _lake(context: typer.Context, *, needs_address: bool = True) -> Lake:
     if needs_address:
         address_of(chosen.settings()[0])
     lake = chosen.lake()
-    ensure(lake, dict.fromkeys((*READS, BATCH.name)))
+    ensure(lake, dict.fromkeys((*READS, SOURCE, BATCH.name)))
     return lake
 
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import numpy as np
 
 from battery_lake.cells.ageing_alerts import AgeingParams, knee, resistance_jump, sudden_fade
 from battery_lake.cells.alerts import Finding
-from battery_lake.gold.alert_days import DAY_US
 from battery_lake.gold.alert_rules import Told
 from battery_lake.gold.arrow import days, floats, matrix
+from battery_lake.gold.day_safety import DAY_US
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 MILLIOHM: Final = 1e-3
 LOOK_BACK_DAYS: Final = 365
-"""Estimates before that are not looked at: a day costs the same however long the history. [d]"""
+"""So many days end with the day that is judged; for a cell with an open alert, with the day of its raising.
+
+A day costs the same however long the history; what an open alert was raised from stays in sight. [d]"""
 
 CODES: Final = ("sudden_fade", "knee", "resistance_jump")
 """What these rules raise."""
@@ -69,15 +71,17 @@ class Estimates:
     capacity_c: Floats
     resistance_c: Floats
 
-    def until(self, place: int) -> Estimates:
-        """Return the days of the look-back that ends with a day.
+    def until(self, place: int, since: float) -> Estimates:
+        """Return the days up to one, from the look-back of an earlier one on.
 
         Parameters
         ----------
         place
-            Which day, from 0.
+            Which day is the last, from 0.
+        since
+            Day, since 1970, whose look-back is the first to be seen. [d]
         """
-        first = int(np.searchsorted(self.day, self.day[place] - LOOK_BACK_DAYS, "right"))
+        first = int(np.searchsorted(self.day, since - LOOK_BACK_DAYS, "right"))
         own = slice(first, place + 1)
         return Estimates(*(getattr(self, name)[own] for name in Estimates.__slots__))
 
@@ -108,28 +112,72 @@ def read_estimates(table: pa.Table, width: int) -> Estimates:
     )
 
 
-def ageing_rules(known: Estimates, history: History, params: AgeingParams) -> Iterator[Told]:
-    """Yield what every rule says of the last day that is known; a rule that it tells nothing says nothing.
+class Rule(Protocol):
+    """A rule of :mod:`battery_lake.cells.ageing_alerts`."""
+
+    def __call__(  # noqa: D102 - as the rules say
+        self,
+        days: Floats,
+        values: Floats,
+        std: Floats,
+        params: AgeingParams,
+        temperature_c: Floats,
+        raised_days: Floats,
+        /,
+    ) -> Finding: ...
+
+
+RULES: Final[tuple[tuple[Rule, str, str, str], ...]] = (
+    (sudden_fade, "soh_pct", "soh_std_pct", "capacity_c"),
+    (knee, "soh_pct", "soh_std_pct", "capacity_c"),
+    (resistance_jump, "ohm", "std_ohm", "resistance_c"),
+)
+"""Rules in the order of their codes, with their estimates, standard deviations and temperatures."""
+
+
+def ageing_rules(known: Estimates, place: int, history: History, params: AgeingParams) -> Iterator[Told]:
+    """Yield what every rule says of a day; a rule that it tells nothing says nothing.
 
     Parameters
     ----------
     known
-        Estimates of one pack until that day.
+        Estimates of one pack.
+    place
+        Which day, from 0.
     history
         What is open of the pack.
     params
         When a change is one.
     """
-    width = known.soh_pct.shape[1]
-    for rule, values, std, celsius in (
-        (sudden_fade, known.soh_pct, known.soh_std_pct, known.capacity_c),
-        (knee, known.soh_pct, known.soh_std_pct, known.capacity_c),
-        (resistance_jump, known.ohm, known.std_ohm, known.resistance_c),
-    ):
-        tells = np.isfinite(values[-1])
+    for code, (rule, *names) in zip(CODES, RULES, strict=True):
+        tells = np.isfinite(getattr(known, names[0])[place])
         if tells.any():
-            raised = history.raised_days(rule.__name__, width)[0]
-            yield _told(rule(known.day, values, std, params, celsius, raised), tells[None], known.day[-1])
+            raised = history.raised_days(code, tells.size)[0]
+            found = _found(rule, names, (known, place), raised, params)
+            yield _told(found, tells[None], known.day[place])
+
+
+def _found(
+    rule: Rule, names: list[str], at: tuple[Estimates, int], raised: Floats, params: AgeingParams
+) -> Finding:
+    """Judge each cell by what its own alert, if one is open, was raised from, and all since."""
+    known, place = at
+    since = np.where(np.isfinite(raised), raised, known.day[place])
+    parts, cells = [], []
+    for start in np.unique(since):
+        seen = known.until(place, start)
+        own = np.flatnonzero(since == start)
+        values, std, celsius = (getattr(seen, name) for name in names)
+        if own.size < since.size:
+            values, std = values[:, own], std[:, own]
+        parts.append(rule(seen.day, values, std, params, celsius, raised[own]))
+        cells.append(own)
+    order = np.argsort(np.concatenate(cells))
+    severity = np.concatenate([part.severity for part in parts])[order]
+    evidence = {
+        name: np.concatenate([part.evidence[name] for part in parts])[order] for name in parts[0].evidence
+    }
+    return Finding(parts[0].code, severity, evidence)
 
 
 def _told(finding: Finding, tells: Bools, day: float) -> Told:

@@ -1,4 +1,8 @@
-"""Estimates of single days to ageing alerts, pack by pack: a day is judged by the year that ends with it."""
+"""Estimates of single days to ageing alerts, pack by pack: a day is judged by the year that ends with it.
+
+Of a cell with an open alert the year before that was raised counts too, and all since: an alert goes when
+evidence clears it, not when what raised it has become old.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,7 @@ if TYPE_CHECKING:
     from battery_lake.cells.ageing_alerts import AgeingParams
     from battery_lake.cells.arrays import Ints
 
-METHOD: Final = "ageing-1"
+METHOD: Final = "ageing-2"
 
 STATE: Final = ("as_of_at", "open_alerts")
 PACK_AGEING: Final = (
@@ -32,30 +36,47 @@ PACK_AGEING: Final = (
 """One row per pack: its ageing alerts from where it goes on, and what was open before its last day."""
 
 
-def ageing_inputs(estimates: DataFrame, packs: DataFrame, plan: DataFrame, states: DataFrame) -> DataFrame:
-    """One row per pack and day of the look-backs; what was open on the day from which the pack goes on.
+def look_back(plan: DataFrame, states: DataFrame) -> DataFrame:
+    """One row per planned pack: ``from_at``, and ``first_date``, after which its estimates are looked at.
 
     Parameters
     ----------
-    estimates
-        gold.day_estimate of the planned packs, from ``LOOK_BACK_DAYS`` before they go on.
-    packs
-        reference.packs.
     plan
         ``pack_id`` and ``from_at``, where it goes on.
     states
         gold.ageing_state of the packs that go on from there; the others start anew.
     """
+    raised = F.array_min(F.transform("open_alerts", lambda alert: alert["raised_at"]))
+    oldest = F.to_date(F.least("from_at", "raised_at"))
+    return plan.join(states.select("pack_id", raised.alias("raised_at")), on="pack_id", how="left").select(
+        "pack_id", "from_at", F.date_sub(oldest, LOOK_BACK_DAYS).alias("first_date")
+    )
+
+
+def ageing_inputs(estimates: DataFrame, packs: DataFrame, seen: DataFrame, states: DataFrame) -> DataFrame:
+    """One row per pack and day of the look-backs; what was open on the day from which the pack goes on.
+
+    Parameters
+    ----------
+    estimates
+        gold.day_estimate of the planned packs, after their ``first_date``.
+    packs
+        reference.packs.
+    seen
+        What :func:`look_back` gives.
+    states
+        gold.ageing_state of the packs that go on from there; the others start anew.
+    """
     known = packs.select("pack_id", "cells_in_series")
-    start = plan.select("pack_id", F.to_date("from_at").alias("from_date"))
+    start = seen.select("pack_id", "first_date", F.to_date("from_at").alias("from_date"))
     begun = states.select("pack_id", F.to_date("as_of_at").alias("as_of_date"), "open_alerts")
-    first = F.date_sub("from_date", LOOK_BACK_DAYS)
     return (
         estimates
         .drop("method_version")
         .join(F.broadcast(known), on="pack_id", how="inner")
         .join(F.broadcast(start), on="pack_id", how="inner")
-        .where(F.col("as_of_date") > first)
+        .where("as_of_date > first_date")
+        .drop("first_date")
         .join(begun, on=["pack_id", "as_of_date"], how="left")
     )
 
@@ -104,7 +125,7 @@ def _pack(table: pa.Table, width: int, params: AgeingParams) -> pa.Table:
     history = History(table.column("open_alerts").slice(first, 1).combine_chunks())
     for place in range(first, day.size):
         history.keep(np.array([place == day.size - 1]))
-        for told in ageing_rules(known.until(place), history, params):
+        for told in ageing_rules(known, place, history, params):
             history.take(told, known.today(place))
     columns = {
         "pack_id": table.column("pack_id").slice(0, 1),

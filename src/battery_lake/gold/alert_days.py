@@ -13,19 +13,21 @@ from battery_lake.cells.alerts import NONE, SEVERITIES
 from battery_lake.cells.deviation import DeviationParams
 from battery_lake.gold.arrow import codes, days, floats, matrix
 from battery_lake.gold.cell_deviation import BAND_V
+from battery_lake.gold.day_safety import DAY_US
 
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Bools, Codes, Floats, Ints
 
-DAY_US: Final = 86_400_000_000
 _CELLS: Final = ("deviation_mv", "deviation_std_mv", "band_deviation_mv", "band_std_mv")
 _NUMBERS: Final = (
     "spread_mv", "width_mv", "width_std_mv", "messages", "temperature_max_c", "hot_probe",
     "hot_temperature_c", "hot_above_others_c", "hot_messages", "plating_excess_ah", "plating_excess_pct",
-    "plating_coldest_c", "plating_current_max_a", "frozen_messages",
+    "plating_coldest_c", "plating_current_max_a", "insulation_low_kohm", "insulation_low_ohm_per_v",
+    "insulation_readings", "probe_apart_c", "apart_probe", "apart_messages", "string_gap_pct",
+    "frozen_messages",
 )  # fmt: skip
-_SEVERITIES: Final = ("hot_severity", "plating_severity")
-_INSTANTS: Final = ("hot_first_at", "frozen_first_at")
+_SEVERITIES: Final = ("hot_severity", "plating_severity", "insulation_severity")
+_INSTANTS: Final = ("hot_first_at", "insulation_first_at", "frozen_first_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,18 @@ class FarOff:
 
 
 @dataclass(frozen=True, slots=True)
+class Lying:
+    """How the readings of cells that lie on a day follow the string; NaN elsewhere. Shape ``(packs, cells)``.
+
+    ``is_known`` is false where the day does not tell.
+    """
+
+    follow_frac: Floats
+    step_follow_frac: Floats
+    is_known: Bools
+
+
+@dataclass(frozen=True, slots=True)
 class PackDay:
     """One day of each of many packs; a pack that has none is NaN everywhere.
 
@@ -65,6 +79,8 @@ class PackDay:
         Column to values, one a pack. Shape ``(packs,)``
     far_off
         What single messages say of cells.
+    lying
+        Cells whose reading does not follow the string.
     """
 
     has_day: Bools
@@ -75,6 +91,7 @@ class PackDay:
     severities: dict[str, Codes]
     instants_us: dict[str, Ints]
     far_off: FarOff
+    lying: Lying
 
 
 class PackDays:
@@ -91,13 +108,8 @@ class PackDays:
         self._numbers = {name: _with_nothing(floats(table, name)) for name in _NUMBERS}
         self._severities = {name: _severities(table, name) for name in _SEVERITIES}
         self._instants = {name: _instants(table, name) for name in _INSTANTS}
-        far_off = table.column("far_off").combine_chunks()
-        self._has_voltages: Bools = np.append(far_off.is_valid().to_numpy(zero_copy_only=False), False)
-        some = pc.fill_null(pc.greater(pc.list_value_length(far_off), 0), False)
-        places = np.flatnonzero(some.to_numpy(zero_copy_only=False))
-        self._far_off: dict[int, list[dict[str, Any]]] = dict(
-            zip(places.tolist(), _microseconds(far_off.filter(some)), strict=True)
-        )
+        self._far_off = _CellLists(table, "far_off", width)
+        self._lying = _CellLists(table, "lying_cells", width)
 
     def at(self, place: int) -> PackDay:
         """Return every pack's day of that place, from 0.
@@ -118,21 +130,44 @@ class PackDays:
             numbers={name: values[rows] for name, values in self._numbers.items()},
             severities={name: values[rows] for name, values in self._severities.items()},
             instants_us={name: values[rows] for name, values in self._instants.items()},
-            far_off=self._far(rows),
+            far_off=FarOff(**self._far_off.at(rows), is_known=self._far_off.is_known[rows]),
+            lying=Lying(**self._lying.at(rows), is_known=self._lying.is_known[rows]),
         )
 
-    def _far(self, rows: Ints) -> FarOff:
+
+class _CellLists:
+    """A column of lists of cells, most of them empty, by row; one row more, of nothing."""
+
+    def __init__(self, table: pa.Table, name: str, width: int) -> None:
+        self._width = width
+        column = table.column(name).combine_chunks()
+        items = column.type.value_type
+        self._fields: dict[str, str] = {
+            f.name: f"{f.name.removesuffix('_at')}_us" if pa.types.is_timestamp(f.type) else f.name
+            for f in items
+            if f.name != "series_index"
+        }
+        self.is_known: Bools = np.append(column.is_valid().to_numpy(zero_copy_only=False), False)
+        some = pc.fill_null(pc.greater(pc.list_value_length(column), 0), False)
+        places = np.flatnonzero(some.to_numpy(zero_copy_only=False))
+        self._rows: dict[int, list[dict[str, Any]]] = dict(
+            zip(places.tolist(), _microseconds(column.filter(some)), strict=True)
+        )
+
+    def at(self, rows: Ints) -> dict[str, Any]:
+        """Return matrices of the fields: NaN, or 0 for an instant, where a row has no such cell."""
         shape = rows.size, self._width
-        values = {name: np.full(shape, np.nan) for name in ("deviation_mv", "voltage_v", "messages")}
-        first_us = np.zeros(shape, dtype=np.int64)
+        found = {
+            key: np.zeros(shape, dtype=np.int64) if key != name else np.full(shape, np.nan)
+            for name, key in self._fields.items()
+        }
         for pack, row in enumerate(rows.tolist()):
-            for cell in self._far_off.get(row, ()):
+            for cell in self._rows.get(row, ()):
                 place = pack, cell["series_index"]
                 if place[1] < self._width:
-                    for name, array in values.items():
-                        array[place] = cell[name]
-                    first_us[place] = cell["first_at"]
-        return FarOff(**values, first_us=first_us, is_known=self._has_voltages[rows])
+                    for name, key in self._fields.items():
+                        found[key][place] = cell[name]
+        return found
 
 
 def slopes_v(packs: pa.Table) -> Floats:
@@ -171,10 +206,11 @@ def _instants(table: pa.Table, name: str) -> Ints:
 
 
 def _microseconds(lists: pa.Array) -> list[list[dict[str, Any]]]:
-    """Lists of structs as Python sees them, their instant as a number."""
+    """Lists of structs as Python sees them, their instants as numbers."""
     items = lists.flatten()
     fields = {field.name: items.field(field.name) for field in items.type}
-    fields["first_at"] = fields["first_at"].cast(pa.int64())
+    for name, values in fields.items():
+        fields[name] = values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values
     flat = pa.table(fields).to_pylist()
     ends = np.cumsum(lists.value_lengths().to_numpy(zero_copy_only=False))
     return [flat[end - size : end] for end, size in zip(ends, np.diff(ends, prepend=0), strict=True)]

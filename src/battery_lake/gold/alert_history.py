@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 
 from battery_lake.cells.alerts import SEVERITIES
-from battery_lake.gold.alert_days import DAY_US
+from battery_lake.gold.day_safety import DAY_US
 
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Bools, Floats, Ints
     from battery_lake.gold.alert_rules import Told
 
 WHOLE_PACK: Final = -1
-OF_CELLS: Final = ("weak_cell", "self_discharge", "sudden_fade", "knee", "resistance_jump")
+OF_CELLS: Final = ("weak_cell", "self_discharge", "sudden_fade", "knee", "resistance_jump", "lying_sensor")
 """Codes that name a cell; the others concern the whole pack."""
 
 _AT: Final = pa.timestamp("us", tz="UTC")

@@ -26,6 +26,7 @@ from battery_lake.cells.odd_cells import (
     z_score,
 )
 from battery_lake.cells.safety_alerts import frozen_sensor
+from battery_lake.cells.sensor_alerts import Follow, lying_cell, lying_pack_voltage, lying_probe
 
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Bools, Floats, Ints
@@ -37,7 +38,8 @@ HOLD: Final = 0.5
 
 
 CODES: Final = (
-    "weak_cell", "self_discharge", "imbalance_growth", "over_temperature", "plating_risk", "frozen_sensor",
+    "weak_cell", "self_discharge", "imbalance_growth", "over_temperature", "plating_risk", "insulation",
+    "frozen_sensor", "lying_sensor", "lying_probe", "lying_pack_voltage",
 )  # fmt: skip
 """What these rules raise."""
 
@@ -139,7 +141,11 @@ def rules(
         _wider(known, day, params),
         _hot(day),
         _plating(day),
+        _insulated(day),
         _frozen(day),
+        _lying_cells(day),
+        _lying_probe(day),
+        _lying_pack_voltage(day),
     )
 
 
@@ -202,6 +208,39 @@ def _plating(day: PackDay) -> Told:
     finding = _shaped(Finding("plating_risk", day.severities["plating_severity"], evidence), day)
     tells = np.isfinite(day.numbers["plating_excess_ah"])[:, None]
     return _of_the_day(finding, tells, finding.severity >= 0, day)
+
+
+def _insulated(day: PackDay) -> Told:
+    names = {
+        "resistance_ohm_per_v": "insulation_low_ohm_per_v",
+        "resistance_kohm": "insulation_low_kohm",
+        "readings": "insulation_readings",
+    }
+    evidence = {said: day.numbers[name] for said, name in names.items()}
+    finding = _shaped(Finding("insulation", day.severities["insulation_severity"], evidence), day)
+    tells = np.isfinite(day.numbers["insulation_low_ohm_per_v"])[:, None]
+    return Told(finding, tells, finding.severity >= 0, day.instants_us["insulation_first_at"][:, None])
+
+
+def _lying_cells(day: PackDay) -> Told:
+    lies = day.lying
+    finding = lying_cell(Follow(lies.follow_frac, lies.step_follow_frac))
+    tells = np.broadcast_to(lies.is_known[:, None], finding.severity.shape)
+    return _of_the_day(finding, tells, finding.severity >= 0, day)
+
+
+def _lying_probe(day: PackDay) -> Told:
+    numbers = day.numbers
+    found = lying_probe(numbers["probe_apart_c"])
+    beside = {"probe": numbers["apart_probe"] + 1.0, "messages": numbers["apart_messages"]}
+    finding = _shaped(replace(found, evidence={**found.evidence, **beside}), day)
+    return _of_the_day(finding, np.isfinite(numbers["probe_apart_c"])[:, None], finding.severity >= 0, day)
+
+
+def _lying_pack_voltage(day: PackDay) -> Told:
+    gap_pct = day.numbers["string_gap_pct"]
+    finding = _shaped(lying_pack_voltage(gap_pct), day)
+    return _of_the_day(finding, np.isfinite(gap_pct)[:, None], finding.severity >= 0, day)
 
 
 def _frozen(day: PackDay) -> Told:

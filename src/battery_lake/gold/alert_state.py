@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from battery_lake.cells.arrays import Bools, Floats
     from battery_lake.cells.odd_cells import Evidence, Trend
 
-METHOD: Final = "alerts-1"
+METHOD: Final = "alerts-2"
 TREND_DAYS: Final = 21
 """A trend needs so many days: in fewer, one of the state of charge looks like one of a cell. [d]"""
 

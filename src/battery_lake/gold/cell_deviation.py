@@ -10,20 +10,21 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import functions as F
 
-from battery_lake.cells.alerts import SEVERITIES, cell_far_off
+from battery_lake.cells.alerts import cell_far_off
 from battery_lake.cells.deviation import DeviationParams, day_deviation
-from battery_lake.cells.safety_alerts import over_temperature, plating_risk
 from battery_lake.gold.arrow import by_width, codes, days, floats, lists, matrix, numbers, ragged
+from battery_lake.gold.day_safety import PackSpec, Signals, day_safety
 from battery_lake.tables.gold import CELL_DEVIATION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pyspark.sql import DataFrame
 
     from battery_lake.cells.arrays import Floats, Ints
+    from battery_lake.cells.safety_alerts import SafetyLimits
 
-METHOD: Final = "deviation-1"
+METHOD: Final = "deviation-2"
 
 BAND_V: Final = MappingProxyType({"LFP": (3.18, 3.25)})
 """Chemistry to the pack medians between which trends are read, where not the default ones. [V]
@@ -41,7 +42,6 @@ FACTS: Final = tuple(
 """Columns that come from the messages themselves."""
 
 _LISTS: Final = ("deviation_mv", "deviation_std_mv", "band_deviation_mv", "band_std_mv")
-_MICROSECONDS: Final = 1e-6
 _AT: Final = pa.timestamp("us", tz="UTC")
 _FAR_OFF: Final = pa.list_(
     pa.struct([
@@ -52,18 +52,29 @@ _FAR_OFF: Final = pa.list_(
         ("first_at", _AT),
     ])
 )
+_LYING: Final = pa.list_(
+    pa.struct([
+        ("series_index", pa.int32()),
+        ("follow_frac", pa.float64()),
+        ("step_follow_frac", pa.float64()),
+    ])
+)
 _TYPES: Final = MappingProxyType({
     "messages": pa.int32(), "quiet_messages": pa.int32(), "far_off": _FAR_OFF, "hot_severity": pa.string(),
     "hot_probe": pa.int32(), "hot_messages": pa.int32(), "hot_first_at": _AT, "plating_severity": pa.string(),
+    "insulation_severity": pa.string(), "insulation_readings": pa.int32(), "insulation_first_at": _AT,
+    "lying_cells": _LYING, "apart_probe": pa.int32(), "apart_messages": pa.int32(),
 })  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class CellDeviationParams:
-    """How cells are compared.
+    """How cells are compared, and what packs may do.
 
     Parameters
     ----------
+    limits
+        By chemistry; ``default`` for the others.
     quiet_c_rate
         Cells are compared below this current over the pack's capacity: 5 A of a car of 150 Ah. [1/h]
     quiet_min_a
@@ -72,6 +83,7 @@ class CellDeviationParams:
         All else.
     """
 
+    limits: Mapping[str, SafetyLimits]
     quiet_c_rate: float = 1.0 / 30.0
     quiet_min_a: float = 0.5
     cells: DeviationParams = field(default_factory=DeviationParams)
@@ -106,10 +118,11 @@ def cell_deviation(
     params
         How cells are compared.
     """
-    known = packs.select("pack_id", "chemistry", "cells_in_series", "rated_capacity_ah")
+    known = packs.select("pack_id", "chemistry", "cells_in_series", "rated_capacity_ah", "cell_high_v")
     columns = (
-        "pack_id", F.to_date("measured_at").alias("as_of_date"), "measured_at", "current_a",
-        "cell_voltages_v", "temperatures_c", "chemistry", "cells_in_series", "rated_capacity_ah",
+        "pack_id", F.to_date("measured_at").alias("as_of_date"), "measured_at", "current_a", "pack_voltage_v",
+        "cell_voltages_v", "temperatures_c", "insulation_kohm", "chemistry", "cells_in_series",
+        "rated_capacity_ah", "cell_high_v",
     )  # fmt: skip
     fields = ", ".join(f"{name} {CELL_DEVIATION.column_by_name[name].type}" for name in FACTS)
     days = (
@@ -155,19 +168,28 @@ def _block(table: pa.Table, width: int, params: CellDeviationParams) -> pa.Table
     pack_index, pack_ids = codes(table, "pack_id")
     day = days(table, "as_of_date")
     at_us = table.column("measured_at").combine_chunks().cast(pa.int64()).to_numpy()
-    voltage, temperature = matrix(table, "cell_voltages_v", width), ragged(table, "temperatures_c")
-    current, rated = floats(table, "current_a"), floats(table, "rated_capacity_ah")
+    signals = Signals(
+        at_us=at_us,
+        current_a=floats(table, "current_a"),
+        voltage_v=matrix(table, "cell_voltages_v", width),
+        pack_voltage_v=floats(table, "pack_voltage_v"),
+        temperature_c=ragged(table, "temperatures_c"),
+        insulation_kohm=floats(table, "insulation_kohm"),
+    )
+    rated, high = floats(table, "rated_capacity_ah"), floats(table, "cell_high_v")
     starts = np.flatnonzero(np.diff(pack_index, prepend=-1) | np.diff(day, prepend=-1))
     rows = []
     for first, end in zip(starts, [*starts[1:], day.size], strict=True):
-        own, rated_ah = slice(first, end), float(rated[first])
-        chosen = params.of(table.column("chemistry")[int(first)].as_py(), rated_ah)
+        chemistry = table.column("chemistry")[int(first)].as_py()
+        chosen = params.of(chemistry, float(rated[first]))
+        limits = params.limits.get(chemistry, params.limits["default"])
+        spec = PackSpec(chemistry, width, float(rated[first]), float(high[first]), chosen.quiet_a, limits)
+        own = signals.rows(slice(first, end))
         rows.append({
             "messages": int(end - first),
-            **_beside(voltage[own], current[own], chosen),
-            "far_off": _far_off(voltage[own], at_us[own], chosen),
-            **_hot(temperature[own], at_us[own]),
-            **_plating(temperature[own], current[own], at_us[own], rated_ah),
+            **_beside(own.voltage_v, own.current_a, chosen),
+            "far_off": _far_off(own.voltage_v, own.at_us, chosen),
+            **day_safety(own, spec),
         })
     columns = {
         "pack_id": pa.array([pack_ids[i] for i in pack_index[starts]], pa.string()),
@@ -217,44 +239,3 @@ def _far_off(voltage_v: Floats, at_us: Ints, params: DeviationParams) -> list[di
             "first_at": int(at_us[shown[0]]),
         })
     return cells
-
-
-def _hot(temperature_c: Floats, at_us: Ints) -> dict[str, Any]:
-    """The worst probe of the day: by severity, then by its reading."""
-    if not np.isfinite(temperature_c).any():
-        return {}
-    highest = {"temperature_max_c": float(np.nanmax(temperature_c))}
-    finding = over_temperature(temperature_c)
-    found = finding.severity >= 0
-    if not found.any():
-        return highest
-    top = int(finding.severity.max())
-    worst = np.argmax(np.where(finding.severity == top, temperature_c, -np.inf))
-    message, probe = np.unravel_index(worst, temperature_c.shape)
-    shown = np.flatnonzero(found.any(axis=1))
-    return highest | {
-        "hot_severity": SEVERITIES[top],
-        "hot_probe": int(probe),
-        "hot_temperature_c": float(temperature_c[message, probe]),
-        "hot_above_others_c": float(finding.evidence["above_others_k"][message, probe]),
-        "hot_messages": int(shown.size),
-        "hot_first_at": int(at_us[shown[0]]),
-    }
-
-
-def _plating(temperature_c: Floats, current_a: Floats, at_us: Ints, rated_ah: float) -> dict[str, Any]:
-    known = np.isfinite(temperature_c)
-    coldest: Floats = np.where(known, temperature_c, np.inf).min(axis=1, initial=np.inf)
-    coldest[~known.any(axis=1)] = np.nan
-    if not (np.isfinite(coldest) & np.isfinite(current_a)).any():
-        return {}
-    seconds = np.asarray(at_us, dtype=np.float64) * _MICROSECONDS
-    finding = plating_risk(seconds, current_a, coldest, rated_ah)
-    severity = int(finding.severity[0])
-    return {
-        "plating_severity": SEVERITIES[severity] if severity >= 0 else None,
-        "plating_excess_ah": float(finding.evidence["excess_ah"][0]),
-        "plating_excess_pct": float(finding.evidence["excess_pct"][0]),
-        "plating_coldest_c": float(finding.evidence["coldest_c"][0]),
-        "plating_current_max_a": float(finding.evidence["current_max_a"][0]),
-    }

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from itertools import pairwise
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyspark.sql import functions as F
 
 from battery_lake.cells.life_outlook import OutlookParams
@@ -17,23 +15,22 @@ from battery_lake.cells.rul import RulParams, remaining_days
 from battery_lake.cells.soh_filter import (
     FilterParams,
     FilterState,
-    combine_day,
     initial_state,
     reported_std,
     step,
 )
-from battery_lake.gold.arrow import bounds, floats, lists, matrix, numbers, side_by_side
+from battery_lake.cells.string_comparison import StringParams, side_by_side_soh
+from battery_lake.gold.arrow import floats, lists, numbers, side_by_side
 from battery_lake.gold.life_state import (
     LINE,
     MODEL,
     POINT_COLUMNS,
     POINTS_DDL,
-    LifeKind,
     Lives,
     Outlook,
-    read_points,
 )
-from battery_lake.gold.pack_use import USE_FIELDS, PackUse, daily_sums, pack_use
+from battery_lake.gold.pack_evidence import Pack, packs_of
+from battery_lake.gold.pack_use import USE_FIELDS
 from battery_lake.gold.resistance_state import (
     STATE_DDL,
     STATE_FIELDS,
@@ -41,20 +38,22 @@ from battery_lake.gold.resistance_state import (
     collected_steps,
     follow,
     nullable,
-    read_steps,
     relative_pct,
     stored,
 )
+from battery_lake.gold.string_state import STATE_DDL as STRING_DDL
+from battery_lake.gold.string_state import STATE_FIELDS as STRING_FIELDS
+from battery_lake.gold.string_state import collected_strings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from pyspark.sql import DataFrame
 
-    from battery_lake.cells.arrays import Bools, Floats, Ints
-    from battery_lake.cells.life_points import LifePoints
+    from battery_lake.cells.arrays import Floats
+    from battery_lake.cells.life_prior import LifePrior
 
-METHOD: Final = "kalman-3"
+METHOD: Final = "kalman-4"
 STATE: Final = f"{METHOD} {MODEL}"
 """Version of the state: it goes on only where both are as they were."""
 
@@ -71,19 +70,27 @@ PACK_DAYS: Final = (
     " state struct<as_of_at:timestamp,soh_pct:array<double>,fade_pct_per_day:array<double>,"
     "soh_variance:array<double>,soh_fade_covariance:array<double>,fade_variance:array<double>,"
     "observations:array<int>,updated_days:array<double>,"
-    f"{','.join(f'{name}:double' for name in USE_FIELDS)},{STATE_DDL}>, {POINTS_DDL}, model_version string"
+    f"{','.join(f'{name}:double' for name in USE_FIELDS)},{STATE_DDL},{STRING_DDL}>, {POINTS_DDL},"
+    " model_version string"
 )
 """One row per pack and day with new evidence; state and points, on its last day, are as before that day."""
 
 
 @dataclass(frozen=True, slots=True)
 class HealthParams:
-    """What the filter and the outlook assume."""
+    """What the filter and the outlook assume; a prior that was trained stands for the outlook's own."""
 
     filter: FilterParams = field(default_factory=FilterParams)
     resistance: ResistanceParams = field(default_factory=ResistanceParams)
+    string: StringParams = field(default_factory=StringParams)
     rul: RulParams = field(default_factory=RulParams)
     outlook: OutlookParams = field(default_factory=OutlookParams)
+    prior: LifePrior | None = None
+
+    @property
+    def model_version(self) -> str:
+        """Version of what tells the outlook where a pack's age is known."""
+        return MODEL if self.prior is None else f"{MODEL} {self.prior.version}"
 
 
 def pack_inputs(
@@ -103,6 +110,7 @@ def pack_inputs(
     use = sessions.groupBy("pack_id", F.to_date("started_at").alias("day")).agg(
         F.sort_array(F.collect_list(F.struct("started_at", "throughput_ah", "distance_km"))).alias("use"),
         collected_steps().alias("steps"),
+        collected_strings().alias("strings"),
     )
     evidence = observations.groupBy("pack_id", F.to_date("started_at").alias("day")).agg(
         F.sort_array(F.collect_list(F.struct("started_at", "method", "capacity_ah", "variance_ah2"))).alias(
@@ -113,12 +121,14 @@ def pack_inputs(
         use
         .join(evidence, on=["pack_id", "day"], how="full")
         .groupBy("pack_id")
-        .agg(F.sort_array(F.collect_list(F.struct("day", "use", "evidence", "steps"))).alias("days"))
+        .agg(
+            F.sort_array(F.collect_list(F.struct("day", "use", "evidence", "steps", "strings"))).alias("days")
+        )
     )
     new_days = F.unix_date("warranty_from").alias("new_days")
     known = packs.select(
         "pack_id", "chemistry", "cells_in_series", "rated_capacity_ah", "eol_soh_pct", "new_resistance_mohm",
-        new_days,
+        "ocv_soc_frac", "ocv_v", new_days,
     )  # fmt: skip
     others = (c for c in states.columns if c not in {"pack_id", *POINT_COLUMNS})
     start = states.select("pack_id", F.struct(*others).alias("start"), *POINT_COLUMNS)
@@ -135,117 +145,71 @@ def _pack_days(batches: Iterable[pa.RecordBatch], params: HealthParams) -> Itera
         table = pa.Table.from_batches([batch])
         widths = floats(table, "cells_in_series")
         for width in np.unique(widths):
-            packs = _packs(table.filter(pa.array(widths == width)), int(width), params)
+            packs = packs_of(
+                table.filter(pa.array(widths == width)), int(width), params.rul.eol_soh_pct, params.string
+            )
             packs = [pack for pack in packs if pack.days.size]
             if packs:
                 yield from _filtered(packs, int(width), params)
 
 
-def _packs(table: pa.Table, width: int, params: HealthParams) -> list[_Pack]:
-    """Return the packs of a table, all with equally many cells."""
-    entries, places = _Entries(table, width), bounds(table.column("days").combine_chunks())
-    points = read_points(table, width)
-    rows = table.drop_columns(["days", *POINT_COLUMNS]).to_pylist()
-    return [
-        _Pack(row, entries, slice(*place), points[np.array([k])], params.rul.eol_soh_pct)
-        for k, (row, place) in enumerate(zip(rows, pairwise(places.tolist()), strict=True))
-    ]
-
-
-class _Entries:
-    """The days of all packs of a table, one after the other, as arrays; days count from 1970.
-
-    Nested lists are taken apart as columns: as Python objects they cost more than all that is computed.
-    """
-
-    def __init__(self, table: pa.Table, width: int) -> None:
-        entries = pc.list_flatten(table.column("days").combine_chunks())
-        self.day: Ints = pc.struct_field(entries, "day").cast(pa.int32()).to_numpy().astype(np.int64)
-        use, evidence = (pc.struct_field(entries, name) for name in ("use", "evidence"))
-        self.throughput_ah: Floats = daily_sums(use, "throughput_ah")
-        self.distance_km: Floats = daily_sums(use, "distance_km")
-        self.evidence: Ints = bounds(evidence)
-        items = pc.list_flatten(evidence)
-        told = pa.table({
-            name: pc.struct_field(items, name) for name in ("method", "capacity_ah", "variance_ah2")
-        })
-        self.capacity_ah: Floats = matrix(told, "capacity_ah", width)
-        self.variance_ah2: Floats = matrix(told, "variance_ah2", width)
-        self.steps, self.step_bounds = read_steps(pc.struct_field(entries, "steps"), self.day, width)
-        self.is_test: Bools = np.asarray(told.column("method").to_pylist(), dtype=object) == "full_discharge"
-
-    def combined(self, place: int) -> tuple[Floats, Floats, Ints]:
-        """A day's observations as one. A full discharge is the capacity test itself: it overrules windows."""
-        items = slice(self.evidence[place], self.evidence[place + 1])
-        capacity, is_test = self.capacity_ah[items], self.is_test[items]
-        tested = np.asarray(np.isfinite(capacity[is_test]).any(axis=0))
-        overruled = ~is_test[:, None] & tested[None, :]
-        return combine_day(np.where(overruled, np.nan, capacity), self.variance_ah2[items])
-
-
-class _Pack:
-    """One pack's use and evidence as arrays; days count from 1970."""
-
-    def __init__(
-        self, row: dict[str, Any], entries: _Entries, own: slice, points: LifePoints, eol_soh_pct: float
-    ) -> None:
-        self.pack_id: str = row["pack_id"]
-        self.rated_ah: float = row["rated_capacity_ah"]
-        self.new_mohm = _known(row["new_resistance_mohm"])
-        self.start: dict[str, Any] | None = row["start"]
-        self.points = points
-        eol_pct = _known(row["eol_soh_pct"])
-        day, new_day = entries.day[own], _known(row["new_days"])
-        self.use: PackUse = pack_use(day, entries.throughput_ah[own], entries.distance_km[own], self.start)
-        self.first_age_days = self.use.first_day - new_day
-        self.kind = LifeKind(
-            row["chemistry"],
-            eol_soh_pct if np.isnan(eol_pct) else eol_pct,
-            new_day if self.first_age_days >= 0.0 else float("nan"),
-        )
-        self.steps = entries.steps.part(slice(*entries.step_bounds[[own.start, own.stop]]))
-        places = np.flatnonzero(np.diff(entries.evidence[own.start : own.stop + 1]))
-        self.places: Ints = places
-        self.days: Ints = day[places]
-        width = entries.capacity_ah.shape[1]
-        combined = [entries.combined(own.start + place) for place in places]
-        self.capacity_ah: Floats = np.array([c for c, _, _ in combined]).reshape(-1, width)
-        self.variance_ah2: Floats = np.array([v for _, v, _ in combined]).reshape(-1, width)
-        self.count: Ints = np.array([n for _, _, n in combined], dtype=np.int64).reshape(-1, width)
-
-
-def _known(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
-
-
-def _filtered(packs: list[_Pack], width: int, params: HealthParams) -> Iterator[pa.RecordBatch]:
+def _filtered(packs: list[Pack], width: int, params: HealthParams) -> Iterator[pa.RecordBatch]:
     """Step all packs through their k-th day with evidence together."""
     state = _joined([_begin(pack, width, params) for pack in packs])
     rated = np.repeat([pack.rated_ah for pack in packs], width)
-    lives = Lives([pack.kind for pack in packs], [pack.points for pack in packs], [p.days for p in packs])
+    lives = Lives(
+        [pack.kind for pack in packs],
+        [pack.points for pack in packs],
+        [pack.days for pack in packs],
+        params.prior,
+        [pack.use.efc_per_day(pack.places, pack.rated_ah) for pack in packs],
+    )
     history: list[FilterState] = [state]
+    shown: list[FilterState] = [state]
     evidence = (side_by_side([getattr(pack, name) for pack in packs], width) for name in _DAILY)
-    for day, capacity, variance, count in zip(*evidence, strict=True):
+    for day, capacity, variance, count, relative, std in zip(*evidence, strict=True):
         soh, soh_variance = 100.0 * capacity / rated, (100.0 / rated) ** 2 * variance
         state = step(state, day, soh, soh_variance, params.filter, np.nan_to_num(count).astype(np.int64))
         history.append(state)
-        lives.take(day[::width], soh, soh_variance, state.soh_pct, params.outlook)
-    whole = _each(lambda name: np.stack([getattr(known, name) for known in history]))
+        shown.append(_compared(state, relative, std, width, params.string))
+        lives.take(day[::width], soh, soh_variance, shown[-1].soh_pct, params.outlook)
+    whole, told = _stacked(history), _stacked(shown)
     resistances = follow(
         [pack.steps for pack in packs], [pack.days for pack in packs], [pack.start for pack in packs], width,
         params.resistance,
     )  # fmt: skip
     for place, (pack, resistance) in enumerate(zip(packs, resistances, strict=True)):
         own = slice(pack.days.size + 1), slice(place * width, (place + 1) * width)
-        known = _part(whole, own)
+        known = _part(told, own)
         outlook = lives.outlook(place) if pack.kind.is_known else _line(known, pack, params)
-        yield from _rows(pack, known, resistance, outlook, lives.stored(place), params).to_batches()
+        before_last = _stored(pack, _part(whole, (own[0].stop - 2, own[1])), resistance)
+        yield from _rows(
+            pack, known, before_last, resistance, outlook, lives.stored(place), params
+        ).to_batches()
 
 
-_DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count")
+_DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count", "relative", "relative_std")
 
 
-def _begin(pack: _Pack, width: int, params: HealthParams) -> FilterState:
+def _compared(
+    state: FilterState, relative: Floats, std: Floats, width: int, params: StringParams
+) -> FilterState:
+    """The state as it is told: cells of a string weighed against each other."""
+
+    def by_string(values: Floats) -> Floats:
+        return values.reshape(-1, width)
+
+    soh, variance = side_by_side_soh(
+        by_string(state.soh_pct), by_string(state.soh_variance), by_string(relative), by_string(std), params
+    )
+    return replace(state, soh_pct=soh.reshape(-1), soh_variance=variance.reshape(-1))
+
+
+def _stacked(states: list[FilterState]) -> FilterState:
+    return _each(lambda name: np.stack([getattr(state, name) for state in states]))
+
+
+def _begin(pack: Pack, width: int, params: HealthParams) -> FilterState:
     if pack.start is None:
         return initial_state(width, params.filter, pack.first_age_days)
     known = {name: np.array(pack.start[name]) for name in STATE_ARRAYS}
@@ -253,7 +217,7 @@ def _begin(pack: _Pack, width: int, params: HealthParams) -> FilterState:
     return FilterState(**known, updated_days=np.array(pack.start["updated_days"], dtype=np.float64))
 
 
-def _line(history: FilterState, pack: _Pack, params: HealthParams) -> Outlook:
+def _line(history: FilterState, pack: Pack, params: HealthParams) -> Outlook:
     """The outlook along the filtered line, after each of the pack's days."""
     known = _each(lambda name: getattr(history, name)[1:].reshape(-1))
     eol = np.full(known.soh_pct.shape, pack.kind.eol_soh_pct)
@@ -275,8 +239,9 @@ def _each(values: Callable[[str], Any]) -> FilterState:
 
 
 def _rows(
-    pack: _Pack,
+    pack: Pack,
     history: FilterState,
+    before_last: dict[str, Any],
     resistance: Resistances,
     outlook: Outlook,
     points: dict[str, pa.Array],
@@ -309,11 +274,11 @@ def _rows(
         "censored": _bool_lists(outlook.is_censored),
         "resistance_mohm": by_cell(resistance.mohm),
         "soh_r_pct": by_cell(relative_pct(resistance, pack.new_mohm, pack.first_age_days)),
-        "state": pa.array(
-            [_stored(pack, _part(history, -2), resistance) if last else None for last in is_last], STATE_TYPE
-        ),
+        "state": pa.array([before_last if last else None for last in is_last], STATE_TYPE),
         **points,
-        "model_version": pa.array([MODEL if pack.kind.is_known else LINE] * count, pa.string()),
+        "model_version": pa.array(
+            [params.model_version if pack.kind.is_known else LINE] * count, pa.string()
+        ),
     }
     return pa.table(columns)
 
@@ -333,10 +298,11 @@ STATE_TYPE: Final = pa.struct([
     ("updated_days", pa.list_(pa.float64())),
     *((name, pa.float64()) for name in USE_FIELDS),
     *STATE_FIELDS,
+    *STRING_FIELDS,
 ])
 
 
-def _stored(pack: _Pack, state: FilterState, resistance: Resistances) -> dict[str, Any]:
+def _stored(pack: Pack, state: FilterState, resistance: Resistances) -> dict[str, Any]:
     """The state before the pack's last day: the day may still get more evidence."""
     return {
         "as_of_at": int(pack.days[-1]) * 86_400_000_000,
@@ -344,6 +310,7 @@ def _stored(pack: _Pack, state: FilterState, resistance: Resistances) -> dict[st
         "updated_days": nullable(state.updated_days),
         **pack.use.before(int(pack.places[-1])),
         **stored(resistance.before_last),
+        **pack.string_before_last,
     }
 
 

@@ -10,16 +10,14 @@ from pyspark.sql import functions as F
 from battery_lake.gold.fleet_daily import lasting
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from pyspark.sql import DataFrame
 
 MIN_PACKS: Final = 10
 """Fewer packs than this are no cohort."""
 
 
-def cohort_percentile(health: DataFrame, packs: DataFrame, first: dt.date, last: dt.date) -> DataFrame:
-    """Share of a pack's cohort with a lower median SOH, in whole percent, on its days from first to last.
+def cohort_percentile(health: DataFrame, packs: DataFrame) -> DataFrame:
+    """Share of a pack's cohort with a lower median SOH, in whole percent, on its days to be told.
 
     Every pack stands with its newest row of the last :data:`battery_lake.gold.fleet_daily.FRESH_DAYS`. A pack
     whose ``model`` or ``warranty_from`` is not known, or with fewer than :data:`MIN_PACKS` packs in its
@@ -28,20 +26,20 @@ def cohort_percentile(health: DataFrame, packs: DataFrame, first: dt.date, last:
     Parameters
     ----------
     health
-        ``pack_id``, ``as_of_date`` and ``soh_median_pct`` of whole cohorts, from ``FRESH_DAYS`` before first.
+        ``pack_id``, ``as_of_date`` and ``soh_median_pct`` of whole cohorts, from ``FRESH_DAYS`` before their
+        days to be told.
     packs
-        reference.packs.
-    first, last
-        The days to be told.
+        reference.packs, with ``first_date`` and ``last_date``, these days.
     """
     half_year = F.floor((F.month("warranty_from") - 1) / 6)
     cohort = packs.where("model IS NOT NULL AND warranty_from IS NOT NULL").select(
-        "pack_id", "model", "chemistry", F.year("warranty_from").alias("year"), half_year.alias("half")
-    )
+        "pack_id", "model", "chemistry", F.year("warranty_from").alias("year"), half_year.alias("half"),
+        "first_date", "last_date",
+    )  # fmt: skip
     like = ["model", "chemistry", "year", "half"]
     known = health.join(F.broadcast(cohort), on="pack_id", how="inner")
     told = known.select("as_of_date", *like).distinct()
-    daily = lasting(known, first, last).join(told, on=["as_of_date", *like], how="left_semi")
+    daily = lasting(known).join(told, on=["as_of_date", *like], how="left_semi")
     together = Window.partitionBy("as_of_date", *like)
     share_pct = F.round(100 * F.percent_rank().over(together.orderBy("soh_median_pct")))
     is_enough = F.count(F.lit(1)).over(together) >= MIN_PACKS

@@ -37,6 +37,7 @@ def data_quality(batches: DataFrame, suite: str, severities: Mapping[str, str]) 
         F.col("batch").alias("batch_id"),
         F.lit(None).cast("bigint").alias("from_version"),
         F.lit(None).cast("bigint").alias("to_version"),
+        F.lit(None).cast("string").alias("table_id"),
         "checked",
         "failed",
         F.lit(False).alias("passed"),

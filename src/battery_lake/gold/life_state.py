@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from battery_lake.cells.arrays import Bools, Floats, Ints
+    from battery_lake.cells.life_outlook import Usual
+    from battery_lake.cells.life_prior import LifePrior
 
 MODEL: Final = "library-1"
 LINE: Final = "line-1"
@@ -95,9 +97,21 @@ class Lives:
         Their histories so far, one pack each.
     days
         Their days with evidence from there on, since 1970, one at least each. [d]
+    prior
+        What lives of their kind are like; None: what the parameters say.
+    efc_per_day
+        Use of each pack on these days; only the prior asks for it. [1/d]
     """
 
-    def __init__(self, kinds: Sequence[LifeKind], points: Sequence[LifePoints], days: Sequence[Ints]) -> None:
+    def __init__(
+        self,
+        kinds: Sequence[LifeKind],
+        points: Sequence[LifePoints],
+        days: Sequence[Ints],
+        prior: LifePrior | None = None,
+        efc_per_day: Sequence[Floats] = (),
+    ) -> None:
+        self._prior, self._efc_per_day = prior, efc_per_day
         self._kinds = kinds
         self._new_day = np.array([kind.new_day for kind in kinds])
         self._points, self._before_last = joined(points), joined(points)
@@ -163,10 +177,19 @@ class Lives:
             point_day, soh, variance = means(self._points[own])
             new = self._new_day[own]
             history = LifeHistory(point_day - new[:, None], soh, variance, day[own] - new)
-            rul = outlook_days(templates_of(chemistry, eol), history, known_pct[own], eol, params)
+            usual = self._usual(chemistry, eol, places)
+            rul = outlook_days(templates_of(chemistry, eol), history, known_pct[own], eol, params, usual)
             for f, values in zip(fields(Outlook), rul, strict=True):
                 getattr(found, f.name)[own] = values
         return found
+
+    def _usual(self, chemistry: str, eol_soh_pct: float, places: list[int]) -> Usual | None:
+        """The usual lives of some packs by their use on the day that is taken."""
+        if self._prior is None:
+            return None
+        today = len(self._outlooks)
+        use = np.array([self._efc_per_day[place][today] for place in places])
+        return self._prior.usual(chemistry, eol_soh_pct, use)
 
 
 def read_points(table: pa.Table, width: int) -> LifePoints:

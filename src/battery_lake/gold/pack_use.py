@@ -50,15 +50,22 @@ class PackUse:
     def columns(self, places: Ints, rated_ah: float) -> dict[str, pa.Array]:
         """Return what stands in the rows of some of the days; rates are those of lately."""
         efc = self.throughput_ah[places] / (2.0 * rated_ah)
-        used_days = np.maximum(self.day[places] - self.first_day + 1.0, 1.0)
-        ah_per_day = daily_rate(self.recent_throughput_ah[places], used_days)
+        used_days = self._used_days(places)
         km_per_day = daily_rate(self.recent_distance_km[places], used_days)
         return {
             "efc": numbers(efc),
             "throughput_ah": numbers(self.throughput_ah[places]),
-            "efc_per_day": numbers(ah_per_day / (2.0 * rated_ah)),
+            "efc_per_day": numbers(self.efc_per_day(places, rated_ah)),
             "km_per_day": numbers(np.where(self.distance_km[places] > 0.0, km_per_day, np.nan)),
         }
+
+    def efc_per_day(self, places: Ints, rated_ah: float) -> Floats:
+        """Return the equivalent full cycles a day of lately, on some of the days."""
+        ah_per_day = daily_rate(self.recent_throughput_ah[places], self._used_days(places))
+        return np.asarray(ah_per_day / (2.0 * rated_ah))
+
+    def _used_days(self, places: Ints) -> Floats:
+        return np.maximum(self.day[places] - self.first_day + 1.0, 1.0)
 
     def before(self, place: int) -> dict[str, float]:
         """Return the fields of the state before one of the days."""

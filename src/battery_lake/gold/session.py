@@ -21,6 +21,7 @@ from battery_lake.gold.arrow import (
     numbers,
     seconds,
 )
+from battery_lake.gold.string_state import session_columns
 from battery_lake.tables.gold import SESSION
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from battery_lake.cells.arrays import Codes
 
-METHOD: Final = "session-2"
+METHOD: Final = "session-3"
 SCALARS: Final = (
     "duration_s", "charge_ah", "throughput_ah", "energy_wh", "sampling_ah2", "soc_start_pct", "soc_end_pct",
     "temperature_mean_c", "temperature_max_c", "distance_km", "gap_s", "start_current_a", "end_current_a",
@@ -121,5 +122,6 @@ def _rows(table: pa.Table, pack_ids: list[str], stats: SessionStats, kind: Codes
         **{name: numbers(getattr(stats, name)) for name in SCALARS},
         **{name: lists(getattr(stats, name)) for name in ARRAYS},
         **{name: known_lists(getattr(stats, name)) for name in STEP_ARRAYS},
+        **session_columns(stats.string),
     }
     return pa.table({column.name: columns[column.name] for column in SESSION.columns})

@@ -30,6 +30,7 @@ _WORDS: Final[dict[str, str]] = {
     "cell_voltage_min_v": r"cell.?volt.*min|min.*cell",
     "cell_voltage_max_v": r"cell.?volt.*max|max.*cell",
     "temperatures_c": r"temp|probe|(^|\.)t_?\{n\}$",
+    "insulation_kohm": r"insul|isolation|riso(lation)?$",
     "odometer_km": r"odo|mileage|distance",
     "latitude": r"lat(itude)?$",
     "longitude": r"lon(gitude)?$|lng$",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,25 +13,10 @@ from battery_lake.errors import MappingError
 from battery_lake.mapping.faults import Place, Source
 from battery_lake.mapping.model import Mapping, Part
 from battery_lake.mapping.targets import TARGETS
+from battery_lake.yaml_text import TextLoader
 
 SHIPPED: Final = Path(__file__).parent / "shipped"
 """Folder of the mappings that come with the package; one is named by its file's stem."""
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML as people mean it: ``on``, ``no``, ``12:30`` and dates are text."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag.rsplit(":", 1)[-1] in {"null", "merge"}]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-for _tag, _pattern, _first in (
-    ("bool", r"^(?:true|false)$", "tf"),
-    ("int", r"^[-+]?(?:0|[1-9][0-9]*|0x[0-9a-fA-F]+)$", "-+0123456789"),
-    ("float", r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$", "-+.0123456789"),
-):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
 def shipped_names() -> tuple[str, ...]:
@@ -79,7 +63,7 @@ def read(path: Path) -> tuple[Mapping, Source]:
     """
     source = Source(path)
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=_Loader)
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=TextLoader)
     except yaml.MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else 1
         source.lines[()] = line
@@ -120,7 +104,7 @@ def _scalar(node: yaml.Node, place: Place, source: Source) -> Any:
     if not isinstance(node, yaml.ScalarNode):
         source.lines[place] = node.start_mark.line + 1
         source.refuse(place, "a key must be a single word or number")
-    loader = _Loader("")
+    loader = TextLoader("")
     return loader.construct_object(node)
 
 

@@ -52,6 +52,7 @@ TARGETS: Final[dict[str, Target]] = {
         Target("cell_voltage_min_v", "number", "V"),
         Target("cell_voltage_max_v", "number", "V"),
         Target("temperatures_c", "list", "degC"),
+        Target("insulation_kohm", "number", "kohm"),
         Target("odometer_km", "number", "km"),
         Target("latitude", "number", "degree"),
         Target("longitude", "number", "degree"),

@@ -1,27 +1,27 @@
 """Sessions and capacities to ageing alerts: what a day alone says of cells, and what a year of days shows.
 
-Only packs with new evidence are looked at, each a year back. A pack goes on from its stored state unless a
-day before it changed; then the pack, and no other, is judged anew from its first day.
+Only packs with new evidence are looked at, each a year back, or as far as what its open alerts were raised
+from. A pack goes on from its stored state unless a day before it changed; then the pack, and no other, is
+judged anew from its first day.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from battery_lake.cells.ageing_alerts import AgeingParams
-from battery_lake.gold.ageing_rules import CODES, LOOK_BACK_DAYS
-from battery_lake.gold.ageing_state import METHOD, ageing_inputs, ageing_state, pack_ageing
+from battery_lake.gold.ageing_rules import CODES
+from battery_lake.gold.ageing_state import METHOD, ageing_inputs, ageing_state, look_back, pack_ageing
 from battery_lake.gold.day_estimate import day_estimate
 from battery_lake.gold.resistance_state import STEP_COLUMNS
 from battery_lake.lake.changes import changes
 from battery_lake.lake.scratch import kept
 from battery_lake.pipelines.alert_plan import (
-    earliest,
     plan,
     planned,
+    starts,
     touched_days,
     write_alerts,
     write_days,
@@ -71,16 +71,13 @@ def _told_again(lake: Lake, touched: DataFrame, span: Span) -> DataFrame:
 
 def _write_alerts(lake: Lake, going_on: DataFrame) -> int:
     """Judge the planned packs and write their alerts, then their states; how many alerts changed."""
-    since = earliest(going_on)
-    first = since - dt.timedelta(days=LOOK_BACK_DAYS)
-    inputs = ageing_inputs(
-        lake.read(DAY_ESTIMATE.name).where(f"as_of_date > DATE'{first:%Y-%m-%d}'"),
-        lake.read("reference.packs"),
-        going_on,
-        planned(lake.read(AGEING_STATE.name), going_on, "as_of_at = from_at"),
-    )
+    begun = planned(lake.read(AGEING_STATE.name), going_on, "as_of_at = from_at")
+    seen = kept(lake, "ageing.seen", look_back(going_on, begun))
+    first = starts(seen.select("pack_id", F.col("first_date").alias("from_at")))
+    days = lake.read(DAY_ESTIMATE.name).where(first.days("as_of_date"))
+    inputs = ageing_inputs(days, lake.read("reference.packs"), seen, begun)
     stepped = kept(lake, "ageing.stepped", pack_ageing(inputs, AgeingParams()))
-    written = write_alerts(lake, stepped, going_on, since, CODES)
+    written = write_alerts(lake, stepped, going_on, starts(going_on), CODES)
     # Last: a crash before it repeats what came before, with the same state to go on from.
     write_states(lake, AGEING_STATE, ageing_state(stepped), going_on)
     return written

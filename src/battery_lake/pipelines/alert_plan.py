@@ -8,19 +8,19 @@ from pyspark.sql import functions as F
 
 from battery_lake.gold.alert import alert
 from battery_lake.lake.changes import overall
+from battery_lake.lake.reach import reach
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.sql import instant
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.tables.gold import ALERT
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Sequence
 
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
     from battery_lake.lake.changes import Span
+    from battery_lake.lake.reach import Reach
     from battery_lake.tables.model import Table
 
 ANEW: Final = "TIMESTAMP'1900-01-01'"
@@ -73,7 +73,9 @@ def write_days(lake: Lake, contract: Table, fresh: DataFrame, touched: DataFrame
 def plan(touched: DataFrame, fresh: DataFrame, states: DataFrame, method: str) -> DataFrame:
     """One row per touched pack: ``from_at``, where it goes on; ``ANEW``: from its first day.
 
-    A pack whose day has gone starts anew: the state may be of that day.
+    A pack without a state has no day before the touched ones, and goes on from those. One that is touched
+    before its state, or whose state is of a day that has gone, starts anew. A day without a row elsewhere
+    does not matter.
 
     Parameters
     ----------
@@ -85,31 +87,31 @@ def plan(touched: DataFrame, fresh: DataFrame, states: DataFrame, method: str) -
         Version of the method that can go on from its states.
     """
     key = ["pack_id", "as_of_date"]
-    gone = touched.join(fresh.select(*key), on=key, how="left_anti").select("pack_id").distinct()
+    gone = touched.join(fresh.select(*key), on=key, how="left_anti").withColumn("is_gone", F.lit(True))
     first = touched.groupBy("pack_id").agg(F.min("as_of_date").cast("timestamp").alias("low"))
-    usable = (
-        states
-        .where(F.col("method_version") == method)
-        .join(gone, on="pack_id", how="left_anti")
-        .select("pack_id", "as_of_at")
+    known = states.select(
+        "pack_id", "as_of_at", F.to_date("as_of_at").alias("as_of_date"), "method_version"
+    ).join(gone, on=key, how="left")
+    is_usable = (
+        (F.col("method_version") == method) & F.isnull("is_gone") & (F.col("low") >= F.col("as_of_at"))
     )
-    goes_on = F.when(F.col("low") >= F.col("as_of_at"), F.col("as_of_at"))
-    return first.join(usable, on="pack_id", how="left").select(
-        "pack_id", F.coalesce(goes_on, F.expr(ANEW)).alias("from_at")
+    from_at = (
+        F.when(F.isnull("as_of_at"), F.col("low")).when(is_usable, F.col("as_of_at")).otherwise(F.expr(ANEW))
     )
+    return first.join(known, on="pack_id", how="left").select("pack_id", from_at.alias("from_at"))
 
 
-def earliest(plan_: DataFrame) -> dt.datetime:
-    """Return the earliest instant from which a pack goes on.
+def starts(plan_: DataFrame) -> Reach:
+    """Return from where on rows of the planned packs are read.
 
     Parameters
     ----------
     plan_
         What :func:`plan` gives, of one pack at least.
     """
-    span = overall(plan_.selectExpr("from_at AS low", "from_at AS high"))
-    assert span is not None
-    return span.low
+    found = reach(plan_)
+    assert found is not None
+    return found
 
 
 def planned(rows: DataFrame, plan_: DataFrame, condition: str) -> DataFrame:
@@ -124,12 +126,11 @@ def planned(rows: DataFrame, plan_: DataFrame, condition: str) -> DataFrame:
     condition
         SQL condition on the row and on ``from_at``.
     """
-    return rows.join(F.broadcast(plan_), on="pack_id", how="inner").where(condition).drop("from_at")
+    starts = F.broadcast(plan_.select("pack_id", "from_at"))
+    return rows.join(starts, on="pack_id", how="inner").where(condition).drop("from_at")
 
 
-def write_alerts(
-    lake: Lake, stepped: DataFrame, plan_: DataFrame, since: dt.datetime, codes: Sequence[str]
-) -> int:
+def write_alerts(lake: Lake, stepped: DataFrame, plan_: DataFrame, since: Reach, codes: Sequence[str]) -> int:
     """Write the planned packs' alerts of these codes; alerts of other codes are another pipeline's.
 
     Parameters
@@ -141,7 +142,7 @@ def write_alerts(
     plan_
         What :func:`plan` gives.
     since
-        What :func:`earliest` gives.
+        What :func:`starts` gives.
     codes
         The codes that the pipeline raises.
 
@@ -151,7 +152,7 @@ def write_alerts(
         Alerts that changed.
     """
     # What was cleared before a pack goes on stays as it is.
-    reached = f"(cleared_at IS NULL OR cleared_at >= {instant(since)})"
+    reached = f"(cleared_at IS NULL OR {since.instants('cleared_at')})"
     own = lake.read(ALERT.name).where(reached).where(F.col("code").isin(*codes))
     stored = planned(own, plan_, "cleared_at IS NULL OR cleared_at >= from_at")
     rows = replacing(alert(stepped, lake.read("reference.packs")), stored.select(*ALERT.key), ALERT.key)

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F
 
 from battery_lake.cells.alerts import AlertParams
+from battery_lake.cells.safety_alerts import SafetyLimits
 from battery_lake.gold.alert_rules import CODES
 from battery_lake.gold.alert_state import METHOD, TREND_DAYS, alert_inputs, alert_state, pack_alerts
 from battery_lake.gold.cell_deviation import CellDeviationParams, cell_deviation
 from battery_lake.lake.changes import changes
 from battery_lake.lake.scratch import kept
 from battery_lake.pipelines.alert_plan import (
-    earliest,
     plan,
     planned,
+    starts,
     touched_days,
     write_alerts,
     write_days,
@@ -27,6 +28,7 @@ from battery_lake.pipelines.alert_plan import (
 )
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import plain, run_available
+from battery_lake.silver.facts import DEFAULT
 from battery_lake.tables.gold import ALERT_STATE, CELL_DEVIATION
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from battery_lake.lake.access import Lake
     from battery_lake.lake.changes import Span
+    from battery_lake.sections import AlertSettings
 
 
 def alerts_batch(lake: Lake, changed: DataFrame) -> Counts:
@@ -64,14 +67,35 @@ def _told_again(lake: Lake, touched: DataFrame, span: Span) -> DataFrame:
         of_days("silver.telemetry"),
         of_days("silver.signal_fault"),
         lake.read("reference.packs"),
-        CellDeviationParams(),
+        CellDeviationParams(safety_limits(lake.settings.alerts)),
     )
+
+
+def safety_limits(settings: AlertSettings) -> dict[str, SafetyLimits]:
+    """Return the limits of each chemistry that has one of its own, and of the others as ``default``.
+
+    Parameters
+    ----------
+    settings
+        The section ``alerts`` of the settings.
+    """
+    curves, warning_c, critical_c = settings.charge_c_rate, settings.hot_warning_c, settings.hot_critical_c
+    return {
+        chemistry: SafetyLimits(
+            charge_c_rate=curves.get(chemistry, curves[DEFAULT]),
+            hot_warning_c=warning_c.get(chemistry, warning_c[DEFAULT]),
+            hot_critical_c=critical_c.get(chemistry, critical_c[DEFAULT]),
+            insulation_warning_ohm_per_v=settings.insulation_warning_ohm_per_v,
+            insulation_critical_ohm_per_v=settings.insulation_critical_ohm_per_v,
+        )
+        for chemistry in sorted({*curves, *warning_c, *critical_c})
+    }
 
 
 def _write_alerts(lake: Lake, going_on: DataFrame) -> int:
     """Step the planned packs and write their alerts, then their states; how many alerts changed."""
-    since = earliest(going_on)
-    days = lake.read(CELL_DEVIATION.name).where(f"as_of_date >= DATE'{since:%Y-%m-%d}'")
+    since = starts(going_on)
+    days = lake.read(CELL_DEVIATION.name).where(since.days("as_of_date"))
     inputs = alert_inputs(
         planned(days, going_on, "as_of_date >= to_date(from_at)"),
         lake.read("reference.packs"),

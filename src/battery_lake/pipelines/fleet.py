@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
@@ -13,6 +14,7 @@ from battery_lake.gold.pack_health import PackHealthParams, pack_health
 from battery_lake.gold.vehicle_status import vehicle_status
 from battery_lake.lake.changes import changes
 from battery_lake.lake.newest import newest_before
+from battery_lake.lake.reach import Reach, reach
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from battery_lake.lake.access import Lake
 
-END_OF_TIME: Final = dt.date(9999, 12, 31)
+END_OF_TIME: Final = dt.datetime(9999, 12, 31)  # noqa: DTZ001 - Spark takes UTC without a zone
 """Every row is older."""
 
 
@@ -33,71 +35,101 @@ def fleet_batch(lake: Lake, changed: DataFrame) -> Counts:
     """Tell again the days of the packs, vehicles and models that the changes touch."""
     first, last = F.min("as_of_date").alias("first_date"), F.max("as_of_date").alias("last_date")
     touched = kept(lake, "fleet.touched", changed.groupBy("pack_id").agg(first, last))
-    span = touched.agg(F.min("first_date").alias("low"), F.max("last_date").alias("high")).collect()[0]
-    if span.low is None:
-        return Counts()
     firsts = touched.drop("last_date")
-    passports(lake, firsts, span.low)
-    # A pack is felt by its like until it is no longer fresh.
-    felt = span.low, span.high + dt.timedelta(days=FRESH_DAYS)
-    written = _packs(lake, firsts, *felt)
-    _vehicles(lake, firsts.select("pack_id"), span.low)
-    _fleet(lake, firsts, *felt)
+    starts = reach(firsts.withColumnRenamed("first_date", "from_at"))
+    if starts is None:
+        return Counts()
+    passports(lake, firsts, starts)
+    felt = _Felt.of(kept(lake, "fleet.members", _members(lake.read("reference.packs"), touched)))
+    written = _packs(lake, firsts, starts, felt)
+    _vehicles(lake, firsts, starts)
+    _fleet(lake, felt)
     return Counts(rows_in=written, rows_kept=written)
 
 
-def _packs(lake: Lake, firsts: DataFrame, low: dt.date, high: dt.date) -> int:
+@dataclass(frozen=True, slots=True)
+class _Felt:
+    """Where changes are felt: packs like the touched ones, and their days ``first_date`` to ``last_date``.
+
+    ``since`` and ``last`` are the bounds of these days; nobody feels changes of packs that are in no
+    reference data.
+    """
+
+    members: DataFrame
+    since: Reach
+    last: dt.date
+
+    @classmethod
+    def of(cls, members: DataFrame) -> _Felt:
+        """Find the bounds of what :func:`_members` gives."""
+        since = reach(members.withColumnRenamed("first_date", "from_at"))
+        last = members.agg(F.max("last_date").alias("last")).collect()[0].last
+        return cls(members, since or Reach(END_OF_TIME, END_OF_TIME), last or END_OF_TIME.date())
+
+    def bounds(self, day: str, back_days: int = 0) -> str:
+        """Return the SQL condition that holds on these days, and on so many before them."""
+        end = f"{day} < DATE'{self.last}' + INTERVAL 1 DAY"
+        return f"{self.since.back(back_days).days(day)} AND {end}"
+
+    def own(self, rows: DataFrame) -> DataFrame:
+        """Return the members' rows on their days, and on those before that count then, with these days."""
+        days = self.members.select("pack_id", "first_date", "last_date")
+        earliest = F.date_sub("first_date", FRESH_DAYS)
+        joined = rows.join(F.broadcast(days), on="pack_id", how="inner")
+        return joined.where(F.col("as_of_date").between(earliest, F.col("last_date")))
+
+
+def _packs(lake: Lake, firsts: DataFrame, starts: Reach, felt: _Felt) -> int:
     """Packs from their first touched day on, since their counters go on; others where they now stand."""
-    recent = f"as_of_date >= DATE'{low}'"
 
-    def since(rows: DataFrame) -> DataFrame:
-        own = rows.where(recent).join(F.broadcast(firsts), on="pack_id", how="inner")
-        return own.where("as_of_date >= first_date").drop("first_date")
+    def since(name: str, day: str = "as_of_date") -> DataFrame:
+        recent = lake.read(name).where(starts.days(day))
+        own = recent.join(F.broadcast(firsts), on="pack_id", how="inner")
+        return own.where(F.col(day) >= F.col("first_date")).drop("first_date")
 
-    rests = lake.read("gold.session").where(f"kind = 'rest' AND started_at >= DATE'{low}'")
     health = lake.settings.health
     rows = pack_health(
-        since(lake.read("gold.cell_health")),
-        since(lake.read("gold.cell_life")),
-        since(rests.withColumn("as_of_date", F.to_date("started_at"))),
-        since(lake.read("gold.battery_passport")),
+        since("gold.cell_health"),
+        since("gold.cell_life"),
+        since("gold.session", "started_at").where("kind = 'rest'"),
+        since("gold.battery_passport"),
         lake.read("reference.packs"),
         PackHealthParams(spread_alert_pct=health.spread_alert_pct, eol_soh_pct=health.eol_soh_pct),
     )
     fresh = kept(lake, "fleet.packs", rows)
-    stored = since(lake.read(PACK_HEALTH.name))
-    ranked = kept(lake, "fleet.ranked", _ranked(lake, fresh, stored, firsts, (low, high)))
-    return upsert(lake, PACK_HEALTH.name, replacing(ranked, stored, PACK_HEALTH.key), within=f"t.{recent}")
+    stored = since(PACK_HEALTH.name)
+    ranked = kept(lake, "fleet.ranked", _ranked(lake, fresh, stored, firsts, felt))
+    within = f"({starts.days('as_of_date', 't.')} OR {felt.since.days('as_of_date', 't.')})"
+    return upsert(lake, PACK_HEALTH.name, replacing(ranked, stored, PACK_HEALTH.key), within=within)
 
 
-def _ranked(
-    lake: Lake, fresh: DataFrame, stored: DataFrame, firsts: DataFrame, felt: tuple[dt.date, dt.date]
-) -> DataFrame:
+def _ranked(lake: Lake, fresh: DataFrame, stored: DataFrame, firsts: DataFrame, felt: _Felt) -> DataFrame:
     """The fresh rows with their places among like packs, and the others whose place they changed.
 
     ``stored`` is what the fresh rows replace: beyond the days on which a change is felt, places stay.
     """
-    low, high = felt
     key = list(PACK_HEALTH.key)
-    between = f"as_of_date BETWEEN DATE'{low - dt.timedelta(days=FRESH_DAYS)}' AND DATE'{high}'"
-    packs = _members(lake, firsts)
+    own_first = firsts.withColumnRenamed("first_date", "own_first")
     others = (
-        lake
-        .read(PACK_HEALTH.name)
-        .where(between)
-        .join(F.broadcast(packs.select("pack_id")), on="pack_id", how="left_semi")
-        .join(F.broadcast(firsts), on="pack_id", how="left")
-        .where("first_date IS NULL OR as_of_date < first_date")
-        .drop("first_date")
+        felt
+        .own(lake.read(PACK_HEALTH.name).where(felt.bounds("as_of_date", FRESH_DAYS)))
+        .join(F.broadcast(own_first), on="pack_id", how="left")
+        .where("own_first IS NULL OR as_of_date < own_first")
     )
-    together = others.unionByName(fresh.where(between)).select(*key, "soh_median_pct")
-    places = kept(lake, "fleet.places", cohort_percentile(together, packs, low, high))
+    together = others.select(*key, "soh_median_pct").unionByName(
+        felt.own(fresh).select(*key, "soh_median_pct")
+    )
+    places = kept(lake, "fleet.places", cohort_percentile(together, felt.members))
     place = "cohort_percentile_pct"
-    kept_places = stored.where(f"as_of_date > DATE'{high}'").select(*key, place)
+    last = F.broadcast(felt.members.select("pack_id", "last_date"))
+    kept_places = (
+        stored.join(last, on="pack_id", how="inner").where("as_of_date > last_date").select(*key, place)
+    )
     own = fresh.drop(place).join(places.unionByName(kept_places), on=key, how="left")
     moved = (
         others
-        .where(f"as_of_date >= DATE'{low}'")
+        .where("as_of_date >= first_date")
+        .drop("first_date", "last_date", "own_first")
         .withColumnRenamed(place, "stood")
         .join(places, on=key, how="left")
         .where(f"NOT ({place} <=> stood)")
@@ -106,56 +138,57 @@ def _ranked(
     return own.unionByName(moved)
 
 
-def _members(lake: Lake, firsts: DataFrame) -> DataFrame:
-    """All packs of the touched packs' models and chemistries."""
-    packs = lake.read("reference.packs")
-    mine = packs.join(F.broadcast(firsts), on="pack_id", how="left_semi")
-    same = F.broadcast(mine.select(F.col("model").alias("m"), F.col("chemistry").alias("c")).distinct())
-    is_like = F.col("model").eqNullSafe(F.col("m")) & (F.col("chemistry") == F.col("c"))
-    return packs.join(same, is_like, how="left_semi")
+def _members(packs: DataFrame, touched: DataFrame) -> DataFrame:
+    """All packs of the touched packs' models and chemistries, and the days on which the changes are felt.
 
-
-def _sessions_of(lake: Lake, low: dt.date, high: dt.date) -> DataFrame:
-    """The sessions that started on the days from low to high."""
-    days = f"started_at >= DATE'{low}' AND started_at < DATE'{high + dt.timedelta(days=1)}'"
-    return lake.read("gold.session").where(days)
-
-
-def _vehicles(lake: Lake, packs: DataFrame, low: dt.date) -> None:
-    """A vehicle's newest session is no older than the changes, or its row is newer and stays."""
-    sessions = (
-        lake
-        .read("gold.session")
-        .where(f"started_at >= DATE'{low}'")
-        .join(F.broadcast(packs), on="pack_id", how="left_semi")
+    Those are the model's and chemistry's own: a late pack is not felt by packs unlike it. A pack is felt
+    until it is no longer fresh.
+    """
+    mine = packs.join(F.broadcast(touched), on="pack_id", how="inner")
+    same = mine.groupBy(F.col("model").alias("m"), F.col("chemistry").alias("c")).agg(
+        F.min("first_date").alias("first_date"),
+        F.date_add(F.max("last_date"), FRESH_DAYS).alias("last_date"),
     )
-    ever = packs.withColumn("first_date", F.lit(END_OF_TIME))
-    newest = newest_before(lake, PACK_HEALTH.name, ever, low, PACK_HEALTH.column_names, "fleet.newest")
-    rows = vehicle_status(sessions, newest.select("row.*"))
+    is_like = F.col("model").eqNullSafe(F.col("m")) & (F.col("chemistry") == F.col("c"))
+    known = packs.select("pack_id", "model", "chemistry", "warranty_from")
+    return known.join(F.broadcast(same), is_like, how="inner").drop("m", "c")
+
+
+def _vehicles(lake: Lake, firsts: DataFrame, starts: Reach) -> None:
+    """A vehicle's newest session is no older than the changes, or its row is newer and stays."""
+    recent = lake.read("gold.session").where(starts.days("started_at"))
+    sessions = recent.join(F.broadcast(firsts), on="pack_id", how="inner").where("started_at >= first_date")
+    # A pack without a state has no health: it is not looked for.
+    known = firsts.select("pack_id").join(
+        lake.read("gold.cell_state").select("pack_id"), on="pack_id", how="left_semi"
+    )
+    ever = known.withColumn("first_date", F.lit(END_OF_TIME.date()))
+    newest = newest_before(lake, PACK_HEALTH.name, ever, starts, PACK_HEALTH.column_names, "fleet.newest")
+    rows = vehicle_status(sessions.drop("first_date"), newest.select("row.*"))
     upsert(lake, "gold.vehicle_status", rows, only_if="s.last_seen_at >= t.last_seen_at")
 
 
-def _fleet(lake: Lake, firsts: DataFrame, low: dt.date, high: dt.date) -> None:
-    """Days on which a touched pack counts: from its first change until it is no longer fresh."""
-    members = _members(lake, firsts)
-    first = low - dt.timedelta(days=FRESH_DAYS)
-    told = f"as_of_date BETWEEN DATE'{low}' AND DATE'{high}'"
+def _fleet(lake: Lake, felt: _Felt) -> None:
+    """Days on which a touched pack counts: from its like's first change until it is no longer fresh."""
+    health = lake.read("gold.pack_health").where(felt.bounds("as_of_date", FRESH_DAYS))
     rows = fleet_daily(
-        lake.read("gold.pack_health").where(f"as_of_date BETWEEN DATE'{first}' AND DATE'{high}'"),
-        _sessions_of(lake, low, high),
-        members,
-        low,
-        high,
+        felt.own(health).drop("first_date", "last_date"),
+        lake.read("gold.session").where(felt.bounds("started_at")),
+        felt.members,
     )
-    same = members.select(F.coalesce("model", F.lit("unknown")).alias("model"), "chemistry").distinct()
+    own = felt.members.select(
+        F.coalesce("model", F.lit("unknown")).alias("model"), "chemistry", "first_date", "last_date"
+    ).distinct()
     stored = (
         lake
         .read("gold.fleet_daily")
-        .where(told)
-        .join(F.broadcast(same), on=["model", "chemistry"], how="left_semi")
+        .join(F.broadcast(own), on=["model", "chemistry"], how="inner")
+        .where("as_of_date BETWEEN first_date AND last_date")
+        .drop("first_date", "last_date")
     )
     fresh = kept(lake, "fleet.daily", rows)
-    upsert(lake, "gold.fleet_daily", replacing(fresh, stored, FLEET_DAILY.key), within=f"t.{told}")
+    within = f"t.as_of_date >= DATE'{felt.since.far:%Y-%m-%d}'"
+    upsert(lake, "gold.fleet_daily", replacing(fresh, stored, FLEET_DAILY.key), within=within)
 
 
 def _run(lake: Lake, progress: Progress) -> RunResult:
@@ -166,7 +199,7 @@ def _run(lake: Lake, progress: Progress) -> RunResult:
 
 FLEET = Pipeline(
     "fleet",
-    reads=("gold.cell_health", "gold.cell_life", "gold.session", "reference.packs"),
+    reads=("gold.cell_health", "gold.cell_life", "gold.cell_state", "gold.session", "reference.packs"),
     writes=("gold.pack_health", "gold.battery_passport", "gold.vehicle_status", "gold.fleet_daily"),
     step=_run,
 )

@@ -6,7 +6,7 @@ filtered anew from its first day.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
@@ -16,30 +16,38 @@ from battery_lake.gold.cell_health import cell_health
 from battery_lake.gold.cell_life import cell_life
 from battery_lake.gold.cell_state import STATE, HealthParams, cell_state, pack_days, pack_inputs
 from battery_lake.gold.resistance_state import STEP_COLUMNS
+from battery_lake.gold.string_state import COLUMNS as STRING_COLUMNS
 from battery_lake.lake.changes import changes
+from battery_lake.lake.create import ensure
+from battery_lake.lake.reach import reach
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.sql import instant
 from battery_lake.lake.write import replacing, upsert
+from battery_lake.models.champion import champion
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import plain, run_available
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from pyspark.sql import DataFrame
 
+    from battery_lake.cells.life_prior import LifePrior
     from battery_lake.lake.access import Lake
+    from battery_lake.lake.reach import Reach
+
+ANEW: Final = "TIMESTAMP'1900-01-01'"
+"""A pack whose first day nobody knows goes on from here: before every day."""
 
 
-def health_batch(lake: Lake, changed: DataFrame) -> Counts:
+def health_batch(lake: Lake, changed: DataFrame, prior: LifePrior | None) -> Counts:
     """Filter the touched packs on, or anew, and write what is different."""
     packs = lake.read("reference.packs")
     states = lake.read("gold.cell_state")
     plan = kept(lake, "health.plan", _plan(changed, states))
-    since = _since(plan)
-    goes_on = plan.where("from_at IS NOT NULL").select("pack_id")
+    since = reach(plan)
+    if since is None:
+        return Counts()
+    goes_on = plan.where("goes_on").select("pack_id")
     use = lake.read("gold.session").select(
-        "pack_id", "started_at", "throughput_ah", "distance_km", *STEP_COLUMNS
+        "pack_id", "started_at", "throughput_ah", "distance_km", *STEP_COLUMNS, *STRING_COLUMNS
     )
     inputs = pack_inputs(
         _from_plan(use, plan, since),
@@ -47,63 +55,63 @@ def health_batch(lake: Lake, changed: DataFrame) -> Counts:
         packs,
         states.join(F.broadcast(goes_on), on="pack_id", how="left_semi"),
     )
-    params = HealthParams(rul=RulParams(eol_soh_pct=lake.settings.health.eol_soh_pct))
+    params = HealthParams(rul=RulParams(eol_soh_pct=lake.settings.health.eol_soh_pct), prior=prior)
     days = kept(lake, "health.days", pack_days(inputs, params))
     health, life = cell_health(days, packs), cell_life(days, packs)
     written = _replace(lake, "gold.cell_health", health, plan, since)
     _replace(lake, "gold.cell_life", life, plan, since)
     upsert(lake, "gold.cell_current", cell_current(health, life))
-    _mend_current(lake, plan)
+    _mend_current(lake, plan, since)
     upsert(lake, "gold.cell_state", cell_state(days))
     return Counts(rows_in=written, rows_kept=written)
 
 
-def _since(plan: DataFrame) -> dt.datetime | None:
-    """The earliest instant that any planned pack goes on from; None where one starts anew."""
-    row = plan.agg(
-        F.min("from_at").alias("low"), F.count_if(F.col("from_at").isNull()).alias("anew")
-    ).collect()[0]
-    earliest: dt.datetime | None = row.low
-    return None if row.anew else earliest
-
-
 def _plan(changed: DataFrame, states: DataFrame) -> DataFrame:
-    """One row per touched pack: ``from_at``, where it goes on; null: it starts anew."""
+    """One row per touched pack: ``from_at``, and whether it ``goes_on`` there from its state, or starts anew.
+
+    A pack with a state starts anew from its first session. One without may have sessions that told nothing.
+    """
     touched = changed.groupBy("pack_id").agg(F.min("started_at").alias("low"))
-    usable = states.where(F.col("method_version") == STATE).select("pack_id", "as_of_at")
-    goes_on = F.when(F.col("low") >= F.col("as_of_at"), F.col("as_of_at"))
-    return touched.join(usable, on="pack_id", how="left").select("pack_id", goes_on.alias("from_at"))
+    known = states.select("pack_id", "as_of_at", "first_days", "method_version")
+    goes_on = (F.col("method_version") == STATE) & (F.col("low") >= F.col("as_of_at"))
+    first = F.date_from_unix_date(F.col("first_days").cast("int")).cast("timestamp")
+    from_at = F.when(goes_on, F.col("as_of_at")).when(F.isnotnull(first), F.least("low", first))
+    return touched.join(known, on="pack_id", how="left").select(
+        "pack_id",
+        F.coalesce(from_at, F.expr(ANEW)).alias("from_at"),
+        F.coalesce(goes_on, F.lit(False)).alias("goes_on"),
+    )
 
 
-def _from_plan(rows: DataFrame, plan: DataFrame, since: dt.datetime | None) -> DataFrame:
+def _from_plan(rows: DataFrame, plan: DataFrame, since: Reach) -> DataFrame:
     """The planned packs' rows from their starting points on."""
-    recent = rows if since is None else rows.where(f"started_at >= {instant(since)}")
-    joined = recent.join(F.broadcast(plan), on="pack_id", how="inner")
-    return joined.where("from_at IS NULL OR started_at >= from_at").drop("from_at")
+    joined = rows.where(since.instants("started_at")).join(F.broadcast(plan), on="pack_id", how="inner")
+    return joined.where("started_at >= from_at").drop("from_at", "goes_on")
 
 
-def _replace(lake: Lake, name: str, rows: DataFrame, plan: DataFrame, since: dt.datetime | None) -> int:
+def _replace(lake: Lake, name: str, rows: DataFrame, plan: DataFrame, since: Reach) -> int:
     """Upsert the rows and delete those that the planned packs no longer have; how many changed."""
     key = ["cell_id", "as_of_date"]
-    recent = "true" if since is None else f"as_of_date >= DATE'{since:%Y-%m-%d}'"
-    stored = lake.read(name).where(recent).select(*key, "pack_id")
+    stored = lake.read(name).where(since.days("as_of_date")).select(*key, "pack_id")
     in_plan = stored.join(F.broadcast(plan), on="pack_id", how="inner").where(
-        "from_at IS NULL OR as_of_date >= to_date(from_at)"
+        "as_of_date >= to_date(from_at)"
     )
-    within = recent.replace("as_of_date", "t.as_of_date")
-    return upsert(lake, name, replacing(rows, in_plan, key), within=within)
+    return upsert(lake, name, replacing(rows, in_plan, key), within=since.days("as_of_date", "t."))
 
 
-def _mend_current(lake: Lake, plan: DataFrame) -> None:
+def _mend_current(lake: Lake, plan: DataFrame, since: Reach) -> None:
     """Put right the cells whose newest day has gone: rare, late data took their evidence away."""
     health, life = lake.read("gold.cell_health"), lake.read("gold.cell_life")
-    current = lake.read("gold.cell_current").join(
-        F.broadcast(plan.select("pack_id")), on="pack_id", how="left_semi"
+    # Days before a pack's start have not been touched.
+    current = (
+        lake
+        .read("gold.cell_current")
+        .join(F.broadcast(plan), on="pack_id", how="inner")
+        .where("as_of_date >= to_date(from_at)")
     )
     day = ["cell_id", "as_of_date"]
-    orphans = kept(
-        lake, "health.orphans", current.join(health.select(*day), on=day, how="left_anti").select("cell_id")
-    )
+    recent = health.where(since.days("as_of_date")).select(*day)
+    orphans = kept(lake, "health.orphans", current.join(recent, on=day, how="left_anti").select("cell_id"))
     if orphans.isEmpty():
         return
     back = cell_current(
@@ -112,12 +120,26 @@ def _mend_current(lake: Lake, plan: DataFrame) -> None:
     upsert(lake, "gold.cell_current", replacing(back, orphans, ["cell_id"]))
 
 
+def rescore(lake: Lake) -> Counts:
+    """Tell every pack's newest day anew by the champion of now, from the state before that day."""
+    ensure(lake, dict.fromkeys((*HEALTH.reads, *HEALTH.writes)))
+    newest = lake.read("gold.cell_state").select("pack_id", F.col("as_of_at").alias("started_at"))
+    return health_batch(lake, newest, champion(lake.settings))
+
+
 def _run(lake: Lake, progress: Progress) -> RunResult:
+    prior = champion(lake.settings)
     sources = [
         changes(lake, name).select("pack_id", "started_at")
         for name in ("gold.session", "gold.capacity_observation")
     ]
-    return run_available(lake, "health", sources[0].unionByName(sources[1]), plain(health_batch), progress)
+    return run_available(
+        lake,
+        "health",
+        sources[0].unionByName(sources[1]),
+        plain(partial(health_batch, prior=prior)),
+        progress,
+    )
 
 
 HEALTH = Pipeline(

@@ -15,7 +15,7 @@ from battery_lake.lake.scratch import kept
 from battery_lake.lake.sql import quoted
 from battery_lake.lake.write import insert_missing
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
-from battery_lake.pipelines.stream import run_available
+from battery_lake.pipelines.stream import run_stream
 from battery_lake.sources import kafka
 from battery_lake.sources.files import avro, landing, lines
 from battery_lake.tables.bronze import TELEMETRY
@@ -118,7 +118,9 @@ def _run(lake: Lake, progress: Progress) -> RunResult:
 
 
 def _run_stream(lake: Lake, source: DataFrame, batch: Batch, progress: Progress) -> RunResult:
-    return run_available(lake, "ingest", source, batch, progress, stream=lake.settings.source.stream)
+    chosen = lake.settings.source
+    every_s = chosen.every_s or None
+    return run_stream(lake, "ingest", source, batch, progress, stream=chosen.stream, every_s=every_s)
 
 
 def _run_hub(lake: Lake, progress: Progress) -> RunResult:

@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from battery_lake.gold.battery_passport import LONGEST_SILENCE_S, METHOD, battery_passport
 from battery_lake.gold.pack_health import pack_summary
 from battery_lake.lake.newest import newest_before
+from battery_lake.lake.reach import reach
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.tables.gold import BATTERY_PASSPORT
@@ -18,12 +19,13 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
+    from battery_lake.lake.reach import Reach
 
 ANEW: Final = dt.date(1900, 1, 1)
 """A pack whose last passport is of another method is counted again from here: before every day."""
 
 
-def passports(lake: Lake, firsts: DataFrame, low: dt.date) -> int:
+def passports(lake: Lake, firsts: DataFrame, touched: Reach) -> int:
     """Tell again the passports of touched packs from their first touched day on; how many changed.
 
     Parameters
@@ -32,27 +34,25 @@ def passports(lake: Lake, firsts: DataFrame, low: dt.date) -> int:
         The tables.
     firsts
         ``pack_id`` and ``first_date``, the day of its first change.
-    low
-        The first of these dates.
+    touched
+        These dates.
     """
-    last = newest_before(lake, BATTERY_PASSPORT.name, firsts, low, BATTERY_PASSPORT.column_names, "passport")
+    last = newest_before(
+        lake, BATTERY_PASSPORT.name, firsts, touched, BATTERY_PASSPORT.column_names, "passport"
+    )
     base = last.select("row.*").where(F.col("method_version") == METHOD)
     plan = kept(lake, "passport.plan", _plan(firsts, last))
-    since = plan.agg(
-        F.min("base_date").alias("base"),
-        F.min("first_date").alias("first"),
-        F.count_if(F.isnull("base_date")).alias("anew"),
-    ).collect()[0]
-    mine = F.broadcast(plan.select("pack_id", "base_date"))
+    # A pack without a base has no day before its first touched one.
+    starts = plan.select("pack_id", F.coalesce("base_date", "first_date").alias("from_at"))
+    base_at, first_at = reach(starts), reach(plan.withColumnRenamed("first_date", "from_at"))
+    if base_at is None or first_at is None:
+        return 0
 
     def after_base(name: str, day: str, back_days: int) -> DataFrame:
-        """The packs' rows from so many days before their base on; all of a pack that has none."""
-        rows = lake.read(name)
-        if not since.anew:
-            # One bound for all packs lets Delta skip files; each pack's own follows.
-            rows = rows.where(f"{day} >= DATE'{since.base - dt.timedelta(days=back_days)}'")
-        own = F.col("base_date").isNull() | (F.col(day) >= F.date_sub("base_date", back_days))
-        return rows.join(mine, on="pack_id", how="inner").where(own).drop("base_date")
+        """The packs' rows from so many days before their base on."""
+        rows = lake.read(name).where(base_at.back(back_days).days(day))
+        own = rows.join(F.broadcast(starts), on="pack_id", how="inner")
+        return own.where(F.col(day) >= F.date_sub("from_at", back_days)).drop("from_at")
 
     rows = battery_passport(
         base,
@@ -62,11 +62,11 @@ def passports(lake: Lake, firsts: DataFrame, low: dt.date) -> int:
     )
     fresh = kept(lake, "passport.fresh", rows)
     # What is told and stands in the table is no older: older rows are the base, or before it.
-    recent = f"as_of_date >= DATE'{since.first}'"
     key = BATTERY_PASSPORT.key
-    stored = lake.read(BATTERY_PASSPORT.name).select(*key).where(recent)
+    stored = lake.read(BATTERY_PASSPORT.name).select(*key).where(first_at.days("as_of_date"))
     old = stored.join(F.broadcast(plan), on="pack_id", how="inner").where("as_of_date >= first_date")
-    return upsert(lake, BATTERY_PASSPORT.name, replacing(fresh, old, key), within=f"t.{recent}")
+    within = first_at.days("as_of_date", "t.")
+    return upsert(lake, BATTERY_PASSPORT.name, replacing(fresh, old, key), within=within)
 
 
 def _plan(firsts: DataFrame, last: DataFrame) -> DataFrame:

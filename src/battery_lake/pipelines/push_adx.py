@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
-from battery_lake.clock import monotonic_s
+from battery_lake.clock import monotonic_s, utc_now
 from battery_lake.errors import DataLossError, SettingsError
 from battery_lake.lake.create import ensure
 from battery_lake.lake.versions import identity, latest_version, rows_at
@@ -21,13 +22,11 @@ from battery_lake.serving.explorer import PUSHED
 from battery_lake.serving.kql import MAPPING
 from battery_lake.sinks.adx.changes import newest_changes, standing
 from battery_lake.sinks.adx.delivery import Delivered, Target, queued, streamed, tag_of
+from battery_lake.sinks.adx.progress import EMPTYING, Staged, State
 from battery_lake.sinks.adx.progress import Progress as Pushes
-from battery_lake.sinks.adx.progress import Staged, State
-from battery_lake.sinks.failures import keep, settle
+from battery_lake.sinks.failures import keep, settle, settle_rows, waiting
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
@@ -69,11 +68,16 @@ class Push:
         return self.pushed.contract.name
 
     @property
-    def pushes(self) -> Pushes:
-        """What is remembered of the table: beside the checkpoints, in a folder of the database's own."""
+    def place(self) -> str:
+        """Where among the checkpoints it is remembered: in a folder of the database's own."""
         settings = self.lake.settings.adx
-        place = "".join(c if c.isalnum() else "_" for c in f"{settings.cluster}_{settings.database}")
-        return Pushes(Path(self.lake.checkpoint("push_adx")) / place / self.pushed.name)
+        database = "".join(c if c.isalnum() else "_" for c in f"{settings.cluster}_{settings.database}")
+        return f"push_adx/{database}/{self.pushed.name}"
+
+    @property
+    def pushes(self) -> Pushes:
+        """What is remembered of the table."""
+        return Pushes(Path(self.lake.checkpoint(self.place)))
 
     @property
     def target(self) -> Target:
@@ -149,19 +153,10 @@ def push(lake: Lake, client: ExplorerClient, pushed: Pushed) -> Counts:
     RemoteError
         Data Explorer does not answer, or has not taken everything in time.
     """
-    one = Push(lake, client, pushed)
-    ensure(lake, (one.name, "gold.data_quality", *OPS))
-    table_id = identity(lake, one.name)
-    state = one.pushes.state()
-    if state is not None and state.table_id != table_id:
-        raise DataLossError(
-            f"{one.name} was made anew since the last push",
-            why="its versions count from 0 again, and what Data Explorer has would seem newer",
-            remedy=f"battery-lake adx push --anew --table {pushed.name}",
-        )
+    one, table_id = _ready(lake, client, pushed)
     counts = sum((_deliver(one, table_id, staged) for staged in one.pushes.waiting(table_id)), Counts())
     state = one.pushes.state()
-    last = _last_version(one)
+    last = _last_version(one, table_id)
     before = _NEVER if state is None else state.version
     if last <= before:
         return counts
@@ -187,22 +182,23 @@ def push_days(lake: Lake, client: ExplorerClient, pushed: Pushed, since: dt.date
     RemoteError
         Data Explorer does not answer, or has not taken everything in time.
     """
-    one = Push(lake, client, pushed)
-    ensure(lake, (one.name, *OPS))
     contract = pushed.contract
     dated = [name for name in contract.key if contract.column_by_name[name].type in {"date", "timestamp"}]
     if not dated:
-        raise SettingsError(f"{one.name} has no day in its key", remedy="push it whole: --anew")
-    last = latest_version(lake, one.name)
+        raise SettingsError(f"{contract.name} has no day in its key", remedy="push it whole: --anew")
+    _seen_once(pushed, since)
+    one, table_id = _ready(lake, client, pushed)
+    last = _last_version(one, table_id)
+    if last == _NEVER:
+        return Counts()
     day = F.to_date(F.col(dated[0]))
     rows = standing(rows_at(lake, one.name, last), last, one.columns).where((day >= since) & (day < until))
     label = f"{last:012d}-days-{since:%Y%m%d}-{until:%Y%m%d}"
-    table_id = identity(lake, one.name)
     return _deliver(one, table_id, _staged(one, label, table_id, rows))
 
 
 def push_anew(lake: Lake, client: ExplorerClient, pushed: Pushed) -> Counts:
-    """Empty a table in Data Explorer and push it whole.
+    """Empty a table in Data Explorer and push it whole; a run that is killed is finished by the next push.
 
     Parameters
     ----------
@@ -214,9 +210,7 @@ def push_anew(lake: Lake, client: ExplorerClient, pushed: Pushed) -> Counts:
     RemoteError
         As of :func:`push`.
     """
-    client.manage(f".clear materialized-view {pushed.latest} data")
-    client.manage(f".clear table {pushed.landing} data")
-    Push(lake, client, pushed).pushes.forget()
+    Push(lake, client, pushed).pushes.remember(EMPTYING)
     return push(lake, client, pushed)
 
 
@@ -230,35 +224,85 @@ def push_refused(lake: Lake, client: ExplorerClient, pushed: Pushed) -> Counts:
 
     Raises
     ------
-    RemoteError
+    DataLossError, RemoteError
         As of :func:`push`.
     """
-    one = Push(lake, client, pushed)
-    ensure(lake, OPS)
-    files = {file.stem: file for file in one.pushes.refused()}
-    told = queued(one.target, files, identity(lake, one.name), lake.settings.adx.patience_s)
+    one, table_id = _ready(lake, client, pushed)
+    files = one.pushes.refused()
+    told = _sent(one, files, table_id)
     keep(lake, SINK, told.failures)
-    done = [tag for tag in files if tag not in told.refused_files]
+    done = [tag for tag in files if tag not in told.refused_tags]
     settle(lake, SINK, [f"{pushed.landing}/{tag}" for tag in done])
     for tag in done:
         files[tag].unlink()
     return Counts(told.rows, told.rows - told.refused_rows, told.refused_rows)
 
 
+def _ready(lake: Lake, client: ExplorerClient, pushed: Pushed) -> tuple[Push, str]:
+    """Make ready for a push: tables, what a killed ``--anew`` left to do, and the table's identity.
+
+    Raises
+    ------
+    DataLossError
+        The table is another one than before.
+    """
+    one = Push(lake, client, pushed)
+    ensure(lake, (one.name, "gold.data_quality", *OPS))
+    if one.pushes.state() == EMPTYING:
+        _empty(one)
+    table_id, state = identity(lake, one.name), one.pushes.state()
+    if state is not None and state.table_id != table_id:
+        raise DataLossError(
+            f"{one.name} was made anew since the last push",
+            why="its versions count from 0 again, and what Data Explorer has would seem newer",
+            remedy=f"battery-lake adx push --anew --table {pushed.name}",
+        )
+    return one, table_id
+
+
+def _empty(one: Push) -> None:
+    """Empty a table in Data Explorer; then forget what was pushed, refused or on its way."""
+    one.client.manage(f".clear materialized-view {one.pushed.latest} data")
+    one.client.manage(f".clear table {one.pushed.landing} data")
+    refused = waiting(one.lake, SINK).where(F.col("item_key").startswith(f"{one.pushed.landing}/"))
+    settle_rows(one.lake, SINK, refused.select("item_key"))
+    one.pushes.forget()
+
+
+def _seen_once(pushed: Pushed, since: dt.date) -> None:
+    """See that a view still compares rows of a day with those that come: it looks back a while only.
+
+    Raises
+    ------
+    SettingsError
+        It does not, so that every row would be seen twice.
+    """
+    first = utc_now().date() - dt.timedelta(days=pushed.lookback_days - 1)
+    if pushed.lookback_days and since < first:
+        raise SettingsError(
+            f"{pushed.contract.name} cannot be pushed again from {since}",
+            why=f"{pushed.latest} looks back {pushed.lookback_days} days: older rows would be seen twice",
+            remedy=f"give --since {first} or later, or push it whole: --anew",
+        )
+
+
+def _sent(one: Push, files: dict[str, Path], prefix: str) -> Delivered:
+    """Send files, by tag, in the way of their table."""
+    if one.pushed.streaming:
+        return streamed(one.target, files)
+    return queued(one.target, files, prefix, one.lake.settings.adx.patience_s)
+
+
 def _deliver(one: Push, table_id: str, staged: Staged) -> Counts:
     """Send what was written down, then remember, then forget the files."""
-    began, settings = monotonic_s(), one.lake.settings.adx
-    if one.pushed.streaming:
-        told = streamed(one.target, staged.files)
-    else:
-        prefix = f"{table_id}-{staged.label}"
-        files = {tag_of(prefix, file): file for file in staged.files}
-        told = queued(one.target, files, prefix, settings.patience_s)
+    began, prefix = monotonic_s(), f"{table_id}-{staged.label}"
+    told = _sent(one, {tag_of(prefix, file): file for file in staged.files}, prefix)
     _keep(one, told)
     version = int(staged.label[:12])
     counts = Counts(told.rows, told.rows - told.refused_rows, told.refused_rows)
     if "-days-" not in staged.label:
-        generation = one.lake.generation("push_adx")
+        # Of this database and since the last --anew: a table that was made anew counts from 0 again.
+        generation = one.lake.generation(one.place)
         account(one.lake, (f"push_adx:{one.name}", generation, version), counts, monotonic_s() - began)
         one.pushes.remember(State(table_id, version))
     staged.drop()
@@ -271,6 +315,8 @@ def _keep(one: Push, told: Delivered) -> None:
     keep(one.lake, SINK, told.failures)
     for tag, file in told.refused_files.items():
         one.pushes.refuse(file, tag)
+    for tag, lines in told.refused_lines.items():
+        one.pushes.refuse_lines(lines, tag)
 
 
 def _rows(one: Push, state: State | None, last: int) -> DataFrame:
@@ -289,11 +335,11 @@ def _staged(one: Push, label: str, table_id: str, rows: DataFrame) -> Staged:
     return one.pushes.stage(label, table_id, lambda folder: spread.write.mode("overwrite").parquet(folder))
 
 
-def _last_version(one: Push) -> int:
+def _last_version(one: Push, table_id: str) -> int:
     """The last version that may leave: nothing goes out past a version that is not checked or has failed."""
     if not one.lake.settings.adx.checked_only:
         return latest_version(one.lake, one.name)
-    return released_until(one.lake.read("gold.data_quality"), one.name)
+    return released_until(one.lake.read("gold.data_quality"), one.name, table_id)
 
 
 def _run(lake: Lake, progress: Progress) -> RunResult:

@@ -14,10 +14,11 @@ from battery_lake.errors import QualityError, SetupError
 from battery_lake.gold.data_quality import data_quality
 from battery_lake.lake.create import ensure
 from battery_lake.lake.scratch import kept
-from battery_lake.lake.versions import latest_version, rows_between
+from battery_lake.lake.versions import identity, latest_version, rows_between
 from battery_lake.lake.write import upsert
 from battery_lake.log import logger
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
+from battery_lake.quality.findings import Finding
 from battery_lake.quality.gate import held
 from battery_lake.quality.parameters import parameters
 from battery_lake.quality.suites import MESSAGE, SEVERITIES, read_suite, table_suites
@@ -31,12 +32,15 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
-    from battery_lake.quality.findings import Finding
     from battery_lake.quality.suites import Suite
     from battery_lake.quality.validate import Validator
 
 CHECKED: Final = tuple(sorted({suite.meta["table"] for suite in table_suites()}))
 """The tables that have a suite."""
+NOTHING_NEW: Final = Finding(
+    "nothing_new", "There was nothing to look at: rows only went.", "info", 0, 0, passed=True, observed=None
+)
+"""Finding of versions that brought no row: they may leave like any that was checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Checked:
     ----------
     suite, table
         Names.
-    from_version, to_version
+    table_id, from_version, to_version
         Whose changes were looked at; None: the whole table as it was then.
     rows
         That were looked at.
@@ -57,6 +61,7 @@ class Checked:
 
     suite: str
     table: str
+    table_id: str | None
     from_version: int | None
     to_version: int | None
     rows: int
@@ -92,41 +97,46 @@ def validate(lake: Lake, progress: Progress, names: Sequence[str] = (), *, whole
     """
     ensure(lake, dict.fromkeys((*(names or CHECKED), DATA_QUALITY.name)))
     validator = _validator(lake)
-    since = _checked_until(lake)
+    until = _checked_until(lake)
     found: list[Checked] = []
     for suite in table_suites():
         name = suite.meta["table"]
         if names and name not in names:
             continue
-        first = 0 if whole else since.get(name, -1) + 1
-        outcome = _check(lake, validator, suite, first, whole=whole)
+        table_id = identity(lake, name)
+        # Verdicts from before identities were kept count for the table that is there.
+        since = max(until.get((name, known), -1) for known in (table_id, None))
+        outcome = _check(lake, validator, suite, (table_id, 0 if whole else since + 1), whole=whole)
         if outcome is not None:
             found.append(outcome)
-            progress.batch(suite.name, outcome.to_version or 0, outcome.rows)
+            if outcome.rows:
+                progress.batch(suite.name, outcome.to_version or 0, outcome.rows)
     if found:
         rows = _rows(lake, found, utc_now().replace(tzinfo=None))
         upsert(lake, DATA_QUALITY.name, _with_broken_rules(lake, rows, found))
-    logger("quality").info("batch_committed", suites=len(found), rows=sum(c.rows for c in found))
-    return Validated(tuple(found), validator.write_docs())
+    looked_at = tuple(c for c in found if c.findings != (NOTHING_NEW,))
+    logger("quality").info("batch_committed", suites=len(looked_at), rows=sum(c.rows for c in found))
+    return Validated(looked_at, validator.write_docs())
 
 
-def _check(lake: Lake, validator: Validator, suite: Suite, first: int, *, whole: bool) -> Checked | None:
-    """What a suite finds; None where there is nothing new to look at."""
-    name = suite.meta["table"]
+def _check(
+    lake: Lake, validator: Validator, suite: Suite, since: tuple[str, int], *, whole: bool
+) -> Checked | None:
+    """What a suite finds in a table of an identity from a version on; None where there is no such version."""
+    name, (table_id, first) = suite.meta["table"], since
     is_snapshot = suite.meta.get("rows") == "all"
     last = latest_version(lake, name)
     if last < first and not is_snapshot:
         return None
     rows = lake.read(name) if whole or is_snapshot else changed_rows(lake, name, first, last)
-    if rows is None:
-        return None
-    asked = kept(lake, f"quality.{suite.name}", asked_about(rows, suite))
-    count = asked.count()
-    if not count and not is_snapshot:
-        return None
+    asked = None if rows is None else kept(lake, f"quality.{suite.name}", asked_about(rows, suite))
+    count = 0 if asked is None else asked.count()
+    if asked is None or not (count or is_snapshot):
+        return Checked(suite.name, name, table_id, first, last, 0, (NOTHING_NEW,))
     findings = validator.check(suite, asked, parameters(lake.settings))
-    low, high = (None, None) if is_snapshot else (first, last)
-    return Checked(suite.name, name, low, high, count, tuple(findings))
+    if is_snapshot:
+        return Checked(suite.name, name, None, None, None, count, tuple(findings))
+    return Checked(suite.name, name, table_id, first, last, count, tuple(findings))
 
 
 def changed_rows(lake: Lake, name: str, first: int, last: int) -> DataFrame | None:
@@ -154,10 +164,11 @@ def asked_about(rows: DataFrame, suite: Suite) -> DataFrame:
     return rows.select(*own, *(F.expr(sql).alias(name) for name, sql in columns.items()))
 
 
-def _checked_until(lake: Lake) -> dict[str, int]:
-    """The last version of each table that has been checked."""
-    found = lake.read(DATA_QUALITY.name).groupBy("table_name").agg(F.max("to_version").alias("until"))
-    return {row.table_name: row.until for row in found.collect() if row.until is not None}
+def _checked_until(lake: Lake) -> dict[tuple[str, str | None], int]:
+    """The last version of each table, by name and identity, that has been checked."""
+    checked = lake.read(DATA_QUALITY.name).where("to_version IS NOT NULL")
+    found = checked.groupBy("table_name", "table_id").agg(F.max("to_version").alias("until"))
+    return {(row.table_name, row.table_id): row.until for row in found.collect()}
 
 
 def _rows(lake: Lake, checked: Sequence[Checked], at: dt.datetime) -> DataFrame:
@@ -165,7 +176,7 @@ def _rows(lake: Lake, checked: Sequence[Checked], at: dt.datetime) -> DataFrame:
     rows = [
         {
             "table_name": c.table, "rule_code": f.code, "from_version": c.from_version,
-            "to_version": c.to_version,
+            "to_version": c.to_version, "table_id": c.table_id,
             "batch_id": "all" if c.to_version is None else f"{c.from_version} to {c.to_version}",
             "checked": f.checked, "failed": f.failed, "passed": f.passed, "observed": f.observed,
             "severity": f.severity, "checked_at": at,
@@ -188,8 +199,14 @@ def _with_broken_rules(lake: Lake, rows: DataFrame, checked: Sequence[Checked]) 
 
 def held_back(lake: Lake) -> list[tuple[str, int, int]]:
     """Return the batches that may not leave: table, first and last version."""
-    waiting = held(lake.read(DATA_QUALITY.name)).orderBy("table_name", "from_version").limit(1000)
-    return [(row.table_name, row.from_version, row.to_version) for row in waiting.collect()]
+    waiting = held(lake.read(DATA_QUALITY.name)).orderBy("table_name", "from_version").limit(1000).collect()
+    # What failed in a table that was since made anew has gone with it.
+    present = {name: identity(lake, name) for name in {row.table_name for row in waiting}}
+    return [
+        (row.table_name, row.from_version, row.to_version)
+        for row in waiting
+        if row.table_id in {None, present[row.table_name]}
+    ]
 
 
 def _validator(lake: Lake) -> Validator:

@@ -5,14 +5,14 @@ What is told of a pack from its first changed day on is told again; nothing befo
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
 from battery_lake.gold.soh_change import POINT_COLUMNS, WINDOW_DAYS, soh_change
-from battery_lake.lake.changes import changes, overall
+from battery_lake.lake.changes import changes
 from battery_lake.lake.newest import newest_before
+from battery_lake.lake.reach import reach
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
+    from battery_lake.lake.reach import Reach
 
 CELL: Final = ("pack_id", "cell_id")
 
@@ -32,50 +33,46 @@ def soh_changes_batch(lake: Lake, changed: DataFrame) -> Counts:
     firsts = kept(
         lake, "soh_changes.firsts", changed.groupBy("pack_id").agg(F.min("as_of_date").alias("first_date"))
     )
-    instant = F.col("first_date").cast("timestamp")
-    span = overall(firsts.select(instant.alias("low"), instant.alias("high")))
-    if span is None:
+    starts = reach(firsts.withColumnRenamed("first_date", "from_at"))
+    if starts is None:
         return Counts()
-    low = span.low.date()
 
-    def since(rows: DataFrame, back_days: int = 0) -> DataFrame:
+    def since(name: str, day: str = "as_of_date", back_days: int = 0) -> DataFrame:
         """The touched packs' rows from so many days before their first changed day on."""
-        recent = rows.where(f"as_of_date >= DATE'{low - dt.timedelta(days=back_days)}'")
+        recent = lake.read(name).where(starts.back(back_days).days(day))
         own = recent.join(F.broadcast(firsts), on="pack_id", how="inner")
-        return own.where(F.col("as_of_date") >= F.date_sub("first_date", back_days)).drop("first_date")
+        return own.where(F.col(day) >= F.date_sub("first_date", back_days)).drop("first_date")
 
-    observations = lake.read("gold.capacity_observation").withColumn("as_of_date", F.to_date("started_at"))
+    health = since("gold.cell_health")
+    cells = health.select(*CELL).distinct().join(F.broadcast(firsts), on="pack_id", how="inner")
     rows = soh_change(
-        since(lake.read("gold.cell_health")),
-        _base(lake, firsts, low),
-        since(observations, WINDOW_DAYS).drop("as_of_date"),
+        health,
+        _base(lake, kept(lake, "soh_changes.cells", cells), starts),
+        since("gold.capacity_observation", "started_at", WINDOW_DAYS),
         lake.read("reference.packs"),
     )
     fresh = kept(lake, "soh_changes.fresh", rows)
-    stored = since(lake.read(SOH_CHANGE.name).select("pack_id", *SOH_CHANGE.key))
-    within = f"t.as_of_date >= DATE'{low}'"
-    written = upsert(lake, SOH_CHANGE.name, replacing(fresh, stored, SOH_CHANGE.key), within=within)
+    stored = since(SOH_CHANGE.name)
+    written = upsert(
+        lake,
+        SOH_CHANGE.name,
+        replacing(fresh, stored, SOH_CHANGE.key),
+        within=starts.days("as_of_date", "t."),
+    )
     return Counts(rows_in=written, rows_kept=written)
 
 
-def _base(lake: Lake, firsts: DataFrame, low: dt.date) -> DataFrame:
+def _base(lake: Lake, cells: DataFrame, starts: Reach) -> DataFrame:
     """What every cell is compared with first: its last told day and its last day before the changes.
 
-    Told days are few, a first one at least, so they are looked through whole; days are not.
+    A cell has a told day, its first at least, where it has any.
     """
-    told = lake.read(SOH_CHANGE.name).join(F.broadcast(firsts), on="pack_id", how="inner")
-    levels = kept(
-        lake,
-        "soh_changes.levels",
-        told
-        .where("as_of_date < first_date")
-        .groupBy(*CELL, "first_date")
-        .agg(F.max_by(F.struct(*POINT_COLUMNS), "as_of_date").alias("level")),
+    levels = newest_before(lake, SOH_CHANGE.name, cells, starts, POINT_COLUMNS, "soh_changes.levels")
+    known = cells.join(levels.select(*CELL), on=list(CELL), how="left_semi")
+    last = newest_before(lake, "gold.cell_health", known, starts, POINT_COLUMNS, "soh_changes.previous")
+    return levels.withColumnRenamed("row", "level").join(
+        last.withColumnRenamed("row", "previous"), on=list(CELL), how="inner"
     )
-    last = newest_before(
-        lake, "gold.cell_health", levels.drop("level"), low, POINT_COLUMNS, "soh_changes.previous"
-    )
-    return levels.join(last.withColumnRenamed("row", "previous"), on=list(CELL), how="inner")
 
 
 def _run(lake: Lake, progress: Progress) -> RunResult:

@@ -37,6 +37,31 @@ def run_available(
 
     Parameters
     ----------
+    lake, pipeline, source, batch, progress, stream
+        As of :func:`run_stream`.
+
+    Raises
+    ------
+    BatteryLakeError
+        What a batch raised, or the stream's own failure in words.
+    """
+    return run_stream(lake, pipeline, source, batch, progress, stream=stream)
+
+
+def run_stream(
+    lake: Lake,
+    pipeline: str,
+    source: DataFrame,
+    batch: Batch,
+    progress: Progress,
+    *,
+    stream: str = "",
+    every_s: float | None = None,
+) -> RunResult:
+    """Take what is there batch by batch, and go on with what comes where that is wished.
+
+    Parameters
+    ----------
     lake, pipeline
         Whose work it is.
     source
@@ -47,6 +72,8 @@ def run_available(
         Told of every batch.
     stream
         Under which name the stream keeps its place; empty: the pipeline's.
+    every_s
+        Between two batches of a stream that goes on until it is stopped; None: end with what is there. [s]
 
     Raises
     ------
@@ -74,15 +101,17 @@ def run_available(
         result.counts = result.counts + counts
         progress.batch(pipeline, batch_id, counts.rows_in)
         logger(pipeline).info("batch_committed", batch_id=batch_id, rows=counts.rows_in)
+        if every_s is not None:
+            gc.collect()  # as at the end, which is far
 
+    writer = source.writeStream.foreachBatch(handle).queryName(pipeline)
+    writer = writer.option("checkpointLocation", lake.checkpoint(stream))
+    is_endless = every_s is not None
     query = (
-        source.writeStream
-        .foreachBatch(handle)
-        .option("checkpointLocation", lake.checkpoint(stream))
-        .queryName(pipeline)
-        .trigger(availableNow=True)
-        .start()
-    )
+        writer.trigger(processingTime=f"{every_s} seconds")
+        if is_endless
+        else writer.trigger(availableNow=True)
+    ).start()
     try:
         query.awaitTermination()
         result.end_offset = _end_offset(query)

@@ -5,7 +5,7 @@ Nothing here reads a lake or draws: :mod:`battery_lake.report.load` fills it, th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Final
 
 import pandas as pd
@@ -50,6 +50,7 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "started_at", "ended_at", "kind", "duration_s", "charge_ah", "energy_wh", "soc_start_pct",
         "soc_end_pct", "temperature_mean_c", "distance_km", "gaps",
     ),
+    "sinks": ("sink", "what", "number", "newest"),
     "accuracy": ("set_name", "cells", "rows", "mae_pct", "rmse_pct", "covered_pct"),
 }  # fmt: skip
 """Columns that each frame of :class:`ReportData` must have, by the frame's name."""
@@ -147,6 +148,9 @@ class ReportData:
     accuracy
         Error of soh_pct against the truth a set: MAE and RMSE in percentage points, share of 90 %
         intervals that hold the truth.
+    sinks
+        What the sinks say that they hold: ``number`` of what, and its ``newest`` day or instant; no number
+        where a sink did not answer, and the reason in the place of the newest.
 
     Raises
     ------
@@ -175,6 +179,7 @@ class ReportData:
     data_gaps: pd.DataFrame
     sessions: pd.DataFrame
     accuracy: pd.DataFrame
+    sinks: pd.DataFrame = field(default_factory=lambda: empty_frame("sinks"))
 
     def __post_init__(self) -> None:
         for name, wanted in COLUMNS.items():
@@ -190,4 +195,4 @@ def empty_frame(name: str) -> pd.DataFrame:
 
 def frame_names() -> tuple[str, ...]:
     """Return the names of the frames of :class:`ReportData`, in its order."""
-    return tuple(field.name for field in fields(ReportData) if field.name in COLUMNS)
+    return tuple(one.name for one in fields(ReportData) if one.name in COLUMNS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import pandas as pd
 from pyspark.sql import functions as F
 
 import battery_lake
@@ -31,9 +32,8 @@ from battery_lake.report.selection import WEAKEST
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
-    import pandas as pd
     from pyspark.sql import DataFrame
 
     from battery_lake.report.selection import Selection
@@ -51,6 +51,7 @@ def load(
     truth: DataFrame | None = None,
     selection: Selection = WEAKEST,
     eol_soh_pct: float = 80.0,
+    sinks: Sequence[Mapping[str, Any]] = (),
 ) -> ReportData:
     """Return what the report shows of a lake.
 
@@ -70,6 +71,8 @@ def load(
         Which packs, and how much of each.
     eol_soh_pct
         End of life of packs that name none. [%]
+    sinks
+        What the sinks said that they hold: sink, what, number, newest.
     """
     packs = described_packs(read("reference.packs"), eol_soh_pct)
     cells = read("gold.cell_current").join(packs, on="pack_id", how="left")
@@ -99,6 +102,7 @@ def load(
         **_quality(read, selection),
         sessions=sessions(read("gold.session"), focus_pack_id, selection.session_days),
         accuracy=empty_frame("accuracy") if truth is None else accuracy(read("gold.cell_health"), truth),
+        sinks=pd.DataFrame(list(sinks)) if sinks else empty_frame("sinks"),
     )
 
 

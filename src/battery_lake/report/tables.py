@@ -65,6 +65,7 @@ def tables(data: ReportData) -> dict[str, Table]:
         "flags": flags(data),
         "gaps": data_gaps(data),
         "sessions": last_sessions(data),
+        "sinks": sinks(data),
     }
 
 
@@ -131,6 +132,19 @@ def batches(data: ReportData) -> Table:
         (Head("Newest batch, UTC"), lambda row: text.instant(row["finished_at"])),
     ]
     return _table("What the pipelines did", columns, data.batches, "No batch has run yet.")
+
+
+def sinks(data: ReportData) -> Table:
+    """Return what the sinks said that they hold."""
+    columns: list[Column] = [
+        (Head("Sink"), lambda row: str(row["sink"])),
+        (Head("What"), lambda row: str(row["what"])),
+        _number("Number", "number"),
+        (Head("Newest, UTC"), lambda row: str(row["newest"])),
+    ]
+    return _table(
+        "Read back from the sinks", columns, data.sinks, "No sink is set: nothing has left the lake."
+    )
 
 
 def refusals(data: ReportData) -> Table:

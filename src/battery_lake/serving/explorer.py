@@ -100,6 +100,9 @@ PUSHED: Final[dict[str, Pushed]] = {
         Pushed(table("gold.pack_health")),
         Pushed(table("gold.alert")),
         Pushed(table("gold.fleet_daily")),
+        Pushed(table("gold.pack_now")),
+        Pushed(table("gold.fleet_now")),
+        Pushed(table("gold.message_daily")),
         Pushed(table("gold.vehicle_status"), keep_days=365, hot_days=31, streaming=True),
         Pushed(table("gold.vehicle_position"), keep_days=31, hot_days=31, restricted=True),
     )

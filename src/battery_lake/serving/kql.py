@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from battery_lake.errors import SetupError
 from battery_lake.serving.explorer import DELETED, OTHER, PUSHED, VERSION, kusto_type
+from battery_lake.serving.kpis import kql_functions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from battery_lake.serving.explorer import OtherTable, Pushed
 
-FOLDERS: Final = ("tables", "views", "functions", "policies")
+FOLDERS: Final = ("tables", "views", "functions", "kpis", "policies")
 """Folders of scripts in the order in which they are run; ``functions`` is written by hand."""
 MAPPING: Final = "lake"
 """Name of the mapping of every table: column by column, by name."""
@@ -44,6 +45,7 @@ def rendered(position_readers: str = "") -> dict[str, str]:
     found = {f"tables/{pushed.name}.kql": _landing(pushed) for pushed in PUSHED.values()}
     found |= {f"tables/{other.name}.kql": _other(other) for other in OTHER}
     found |= {f"views/{pushed.name}.kql": _view(pushed) for pushed in PUSHED.values()}
+    found |= kql_functions()
     for pushed in PUSHED.values():
         if pushed.restricted:
             found[f"policies/{pushed.name}.kql"] = _row_level_security(pushed, position_readers)

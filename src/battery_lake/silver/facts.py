@@ -163,7 +163,7 @@ def _facts() -> dict[str, str]:
 _NUMBERS: Final = (
     "array_max(cell_voltages_v)", "array_min(cell_voltages_v)", "array_max(temperatures_c)",
     "array_min(temperatures_c)", "current_a", "pack_voltage_v", "soc_pct", "odometer_km", "latitude",
-    "longitude", "cell_voltage_min_v", "cell_voltage_max_v",
+    "longitude", "cell_voltage_min_v", "cell_voltage_max_v", "insulation_kohm",
 )  # fmt: skip
 
 

@@ -36,6 +36,8 @@ class PackMessages:
         Shape (n, cells). [V]
     temperatures_c
         Shape (n, probes). [°C]
+    insulation_kohm
+        Insulation resistance against the chassis, shape (n,). [kΩ]
     odometer_km, latitude, longitude
         Shape (n,). [km], [°], [°]
 
@@ -55,6 +57,7 @@ class PackMessages:
     soc_pct: NDArray[np.float64] | None = None
     cell_voltages_v: NDArray[np.float64] | None = None
     temperatures_c: NDArray[np.float64] | None = None
+    insulation_kohm: NDArray[np.float64] | None = None
     odometer_km: NDArray[np.float64] | None = None
     latitude: NDArray[np.float64] | None = None
     longitude: NDArray[np.float64] | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from battery_lake.errors import SettingsError
-from battery_lake.simulate import ageing, charging, driving, electrodes, pack, sensors
+from battery_lake.simulate import ageing, charging, driving, electrodes, insulation, pack, sensors
 from battery_lake.simulate.reference import Assignment, PackReference
 from battery_lake.simulate.timeline import Reporting, timeline
 from battery_lake.simulate.truth import TruthRows, cell_ids
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from battery_lake.simulate.columns import PackMessages
 
-KNEE_VEHICLE, LEAKY_VEHICLE, ODD_EVERY = 3, 7, 20
-KNEE_AT_FRAC = 0.35
+KNEE_VEHICLE, LEAKY_VEHICLE, DAMP_VEHICLE, ODD_EVERY = 3, 7, 11, 20
+KNEE_AT_FRAC, DAMP_AT_FRAC = 0.35, 0.5
 WHOLE_PACK_CELLS = 96
 WARRANTY_YEARS, WARRANTY_KM, WARRANTY_SOH_PCT = 8.0, 160_000.0, 70.0
 DESIGNS = {"NMC": (electrodes.NMC, 150.0, "Avon 53"), "LFP": (electrodes.LFP, 170.0, "Tarn 53")}
@@ -153,6 +153,8 @@ def simulate_vehicle(spec: FleetSpec, number: int) -> tuple[PackMessages, TruthR
     midnight_s = _midnight(spec.start).timestamp()
     device = sensors.Device(vehicle.vehicle_id, vehicle.pack_id, midnight_s, vehicle.odometer_km)
     messages = sensors.report(trace, device, sensors.draw_sensors(rng, spec.voltage_step_v), rng)
+    told = _insulation_kohm(spec, number, vehicle, messages)
+    messages = replace(messages, insulation_kohm=told)
     truth = TruthRows(
         pack_id=vehicle.pack_id,
         cell_ids=cell_ids(vehicle.pack_id, spec.cells_in_series, spec.cells_per_module),
@@ -284,6 +286,17 @@ def _aged(
         lithium_share=spec.lithium_share,
         knee_day=KNEE_AT_FRAC * spec.days if number % ODD_EVERY == KNEE_VEHICLE else None,
     )
+
+
+def _insulation_kohm(spec: FleetSpec, number: int, vehicle: Vehicle, messages: PackMessages) -> ageing.Floats:
+    """What the insulation monitor reads; into every 20th pack coolant leaks. [kΩ]."""
+    rng = np.random.default_rng([spec.seed, number, 2])
+    damp = insulation.draw_damp(rng, spec.days)
+    leak = insulation.draw_leak(rng, DAMP_AT_FRAC * spec.days) if number % ODD_EVERY == DAMP_VEHICLE else None
+    working_v = spec.cells_in_series * vehicle.design.high_v
+    at_s = messages.measured_at_s - _midnight(spec.start).timestamp()
+    assert messages.state is not None
+    return insulation.monitored_kohm(rng, insulation.true_kohm(at_s, damp, working_v, leak), messages.state)
 
 
 def _voltage_limit(vehicle: Vehicle, aged: ageing.Ageing, day_c: ageing.Floats) -> charging.VoltageLimit:

@@ -29,6 +29,7 @@ DECIMALS: Final = {
     "soc_pct": 2,
     "cell_voltages_v": 4,
     "temperatures_c": 2,
+    "insulation_kohm": 1,
     "odometer_km": 3,
     "latitude": 6,
     "longitude": 6,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from battery_lake.tables.gold_alerts import AS_OF_AT, DEVIATION, ESTIMATE, OPEN_ALERTS, RAISED, STATE
 from battery_lake.tables.gold_changes import CHANGE
-from battery_lake.tables.gold_state import ESTIMATOR
+from battery_lake.tables.gold_now import OF_FLEET, OF_MESSAGES, OF_PACK
+from battery_lake.tables.gold_state import ESTIMATOR, STRING
 from battery_lake.tables.model import Column, Table, key
 
 PACK = key("pack_id", "string", "The pack.")
@@ -83,6 +84,7 @@ SESSION = Table(
             "step_resistance_mohm", "array<double>", "Resistance of each cell in that step, as measured. [mΩ]"
         ),
         Column("step_variance_mohm2", "array<double>", "Variance of each resistance. [mΩ²]"),
+        *STRING,
         METHOD_VERSION,
     ),
     key=("pack_id", "started_at"),
@@ -343,6 +345,7 @@ DATA_QUALITY = Table(
         key("batch_id", "string", "The batch: the table's versions, or the pipeline's batch."),
         Column("from_version", "bigint", "First version of the table whose changes were checked."),
         Column("to_version", "bigint", "Last version of the table whose changes were checked."),
+        Column("table_id", "string", "Identity of the table that the versions are of: Delta's own."),
         Column("checked", "bigint", "Rows that were looked at; 1 where rows are looked at together."),
         Column("failed", "bigint", "Rows that do not meet it; some may be tolerated."),
         Column("passed", "boolean", "Whether no more failed than may.", nullable=False),
@@ -354,8 +357,36 @@ DATA_QUALITY = Table(
     change_feed=True,
 )
 
+PACK_NOW = Table(
+    name="gold.pack_now",
+    grain="A pack now: what key figures count and average.",
+    columns=(PACK, *OF_PACK, *LIFE, METHOD_VERSION),
+    key=("pack_id",),
+    change_feed=True,
+)
+
+FLEET_NOW = Table(
+    name="gold.fleet_now",
+    grain="The packs now: those of a model and chemistry, or all of them.",
+    columns=(
+        key("model", "string", "Model of the packs; all: every one."),
+        key("chemistry", "string", "Chemistry of the packs; all: every one."),
+        *OF_FLEET,
+    ),
+    key=("model", "chemistry"),
+    change_feed=True,
+)
+
+MESSAGE_DAILY = Table(
+    name="gold.message_daily",
+    grain="What became of the messages that were looked at on a day.",
+    columns=(key("as_of_date", "date", "Day on which their batches ended. UTC."), *OF_MESSAGES),
+    key=("as_of_date",),
+    change_feed=True,
+)
+
 TABLES = (
     SESSION, CAPACITY_OBSERVATION, CELL_STATE, CELL_HEALTH, CELL_LIFE, SOH_CHANGE, CELL_CURRENT, PACK_HEALTH,
     CELL_DEVIATION, ALERT_STATE, DAY_ESTIMATE, AGEING_STATE, ALERT, VEHICLE_STATUS, VEHICLE_POSITION,
-    FLEET_DAILY, BATTERY_PASSPORT, DATA_QUALITY,
+    FLEET_DAILY, BATTERY_PASSPORT, PACK_NOW, FLEET_NOW, MESSAGE_DAILY, DATA_QUALITY,
 )  # fmt: skip

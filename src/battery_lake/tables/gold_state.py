@@ -6,6 +6,32 @@ from typing import Final
 
 from battery_lake.tables.model import Column
 
+STRING: Final = (
+    Column("string_bins", "array<int>", "Bins of the BMS's SOC, from 10 % on, that the sums below are of."),
+    Column("string_samples", "array<int>", "Samples at rest or on charge in each of them."),
+    Column("string_c_rates", "array<double>", "Sum of their currents over rated capacity, by bin. [1/h]"),
+    Column("string_c_rate2", "double", "Sum of the squares of these. [1/h²]"),
+    Column(
+        "string_apart_v",
+        "array<float>",
+        "Sum of each cell's voltage less the median cell's, bin by bin. [V]",
+    ),
+    Column("string_c_rate_apart", "array<float>", "Sum of these times current over capacity. [V/h]"),
+    Column("string_apart_v2", "array<float>", "Sum of their squares. [V²]"),
+)
+"""What a session tells of how the cells of a string differ; empty where it tells nothing."""
+
+STRING_STATE: Final = (
+    Column("string_days", "double", "Day of the sums below, days since 1970-01-01. [d]"),
+    Column("string_samples", "array<double>", "As in gold.session, what is long ago forgotten; all bins."),
+    Column("string_c_rates", "array<double>", "As in gold.session. [1/h]"),
+    Column("string_c_rate2", "double", "As in gold.session. [1/h²]"),
+    Column("string_apart_v", "array<double>", "As in gold.session, bin by bin. [V]"),
+    Column("string_c_rate_apart", "array<double>", "As in gold.session. [V/h]"),
+    Column("string_apart_v2", "array<double>", "As in gold.session. [V²]"),
+)
+"""What is known of how the cells of a string differ."""
+
 ESTIMATOR: Final = (
     Column("as_of_at", "timestamp", "The state holds everything before this instant. UTC.", nullable=False),
     Column("soh_pct", "array<double>", "Filtered SOH. [%]"),
@@ -35,6 +61,7 @@ ESTIMATOR: Final = (
     Column("resistance_settled_log_ohm", "array<double>", "Mean of the logarithm over the first steps. [1]"),
     Column("resistance_observations", "array<int>", "Steps taken so far."),
     Column("resistance_updated_days", "array<double>", "Day of the last one, days since 1970-01-01. [d]"),
+    *STRING_STATE,
     Column("points_width_days", "int", "Length of a point of the history. [d]"),
     Column("points_days", "array<int>", "Days with evidence in each point. [d]"),
     Column("points_day_sum_days", "array<bigint>", "Their sum, each in days since 1970-01-01. [d]"),

@@ -27,6 +27,7 @@ TELEMETRY = Table(
         Column("cell_voltage_min_v", "double", "Lowest cell voltage as the BMS reports it. [V]"),
         Column("cell_voltage_max_v", "double", "Highest cell voltage as the BMS reports it. [V]"),
         Column("temperatures_c", "array<double>", "One reading per probe. [°C]"),
+        Column("insulation_kohm", "double", "Insulation resistance against the chassis. [kΩ]"),
         Column("odometer_km", "double", "Odometer. [km]"),
         Column("latitude", "double", "Position, degrees north.", personal=True),
         Column("longitude", "double", "Position, degrees east.", personal=True),

@@ -15,6 +15,7 @@ from battery_lake.sinks.retry import RefusedError
 from .conftest import all_commands
 
 if TYPE_CHECKING:
+    from battery_lake.local.faults import Kind
     from battery_lake.local.kusto import KustoStandIn
 
 
@@ -44,6 +45,19 @@ def test_an_answer_that_is_lost_on_the_way_is_asked_for_again(plain: KustoStandI
         assert client.manage(command)[0]["EntityName"] == "sample"
         plain.lose_answers(2)
         assert client.query("sample | count") == [{"Count": 0}]
+
+
+@pytest.mark.parametrize("kind", ["throttle", "unavailable", "error", "cut", "lost", "half"])
+def test_whatever_happens_to_an_answer_it_is_asked_for_again(plain: KustoStandIn, kind: Kind) -> None:
+    with ExplorerClient(plain.address, plain.database) as client:
+        plain.faults.put(kind, 2)
+        assert len(client.manage(".create-merge table sample (name: string)")) == 1
+        plain.faults.put(kind, 2)
+        assert client.query("sample | count") == [{"Count": 0}]
+        plain.faults.put(kind, 2)
+        with pytest.raises(RefusedError, match=r"[Ss]treaming"):
+            client.stream("sample", ["{}"], "lake")
+    assert plain.faults.met == 6
 
 
 def test_a_stream_whose_answer_is_lost_is_there_twice_and_seen_once(plain: KustoStandIn) -> None:

@@ -118,7 +118,7 @@ def test_names_full_of_syntax_arrive_as_they_are_by_either_way(
     ]
     written(tmp_path / "streamed", vehicles, files=1)
     target = Target(client, "vehicle_status_change", MAPPING)
-    assert streamed(target, list((tmp_path / "streamed").glob("*.parquet"))).refused_rows == 0
+    assert streamed(target, by_tag(tmp_path / "streamed", "t6-2")).refused_rows == 0
     shown = {
         row["vehicle_id"]: row for row in client.query("vehicle_status_change | where lake_version == 900")
     }
@@ -144,7 +144,7 @@ def test_a_stream_that_is_sent_twice_is_seen_once(client: ExplorerClient, tmp_pa
     written(tmp_path, rows, files=1)
     target = Target(client, "vehicle_status_change", MAPPING)
     for _ in range(2):
-        assert streamed(target, list(tmp_path.glob("*.parquet"))).rows == 5
+        assert streamed(target, by_tag(tmp_path, "t7-1")).rows == 5
     shown = client.query("vehicle_status | where state == 'parked' | sort by vehicle_id asc")
     assert [row["soc_pct"] for row in shown] == [None, 1.0, 2.0, 3.0, 4.0]
     assert [row["last_seen_at"] for row in shown] == [row["last_seen_at"] for row in rows]

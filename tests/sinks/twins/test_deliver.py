@@ -25,8 +25,18 @@ def pack(key="P1", *vehicles):
     return Item("pack", key, PACK, {"pack_id": key}, ORDER, parents)
 
 
-def vehicle(key):
-    return Item("vehicle", key, VEHICLE, {"vehicle_id": key})
+def vehicle(key, seen=None, version=None, **more):
+    properties = {"vehicle_id": key, **more}
+    if seen is not None:
+        properties |= {"last_seen_at": f"2026-03-02T{seen}:00.000000Z"}
+    if version is not None:
+        properties |= {"status_version": version}
+    return Item("vehicle", key, VEHICLE, properties, ("status_version",) if version else ())
+
+
+def state(key, seen, **more):
+    """A vehicle's state as the live stream delivers it."""
+    return dataclasses.replace(vehicle(key, seen, **more), order=("last_seen_at",))
 
 
 @pytest.fixture
@@ -73,6 +83,30 @@ def test_an_older_retry_does_not_win_over_a_newer_patch(graph, deliver):
     assert outcomes(deliver(cell("P1/01/01", 90.0, "2026-03-05", 6))) == ["older"]
     assert graph.twin("cell-P1.01.01")["soh_pct"] == 88.0
     assert outcomes(deliver(cell("P1/01/01", 87.0, "2026-03-05", 8))) == ["patched"]
+
+
+def test_the_state_is_as_new_as_the_vehicle_was_seen_and_the_rest_as_new_as_its_version(graph, deliver):
+    def held():
+        twin = graph.twin("vehicle-V1")
+        return twin["soc_pct"], twin.get("soh_min_pct"), twin["last_seen_at"][11:16], twin.get("latitude")
+
+    gold = {"soh_min_pct": 91.0, "latitude": None}
+    assert outcomes(deliver(state("V1", "07:00", soc_pct=60.0, latitude=37.5), is_live=True)) == ["created"]
+    assert outcomes(deliver(vehicle("V1", "06:00", 1, soc_pct=55.0, **gold))) == ["patched"]
+    assert held() == (60.0, 91.0, "07:00", 37.5)
+    assert outcomes(deliver(vehicle("V1", "06:00", 1, soc_pct=55.0, **gold), is_thorough=True)) == ["same"]
+    assert outcomes(deliver(state("V1", "06:59", soc_pct=10.0), is_live=True)) == ["older"]
+    bands = {"last_seen_at": 60.0, "soc_pct": 0.5}
+    quiet = state("V1", "07:00", soc_pct=60.3)
+    assert outcomes(deliver(quiet, is_live=True, dead_bands=bands)) == ["same"]
+    assert outcomes(deliver(state("V1", "07:01", soc_pct=60.3), is_live=True, dead_bands=bands)) == [
+        "patched"
+    ]
+    assert held() == (60.3, 91.0, "07:01", 37.5)
+    later = vehicle("V1", "08:00", 2, soc_pct=50.0, soh_min_pct=90.0, latitude=None)
+    assert outcomes(deliver(later)) == ["patched"]
+    assert held() == (50.0, 90.0, "08:00", 37.5)
+    assert outcomes(deliver(vehicle("V1", "09:00", 1, soc_pct=1.0))) == ["older"]
 
 
 def test_a_twin_deleted_by_hand_is_told_and_made_again(graph, deliver):
@@ -189,7 +223,13 @@ def test_a_changed_twin_and_a_refusal_are_told_apart(graph):
         graph.add_models([{"@id": "none"}])
 
 
-def test_an_address_without_tls_and_a_token_that_is_none_are_refused(address):
+def test_an_address_without_tls_and_a_token_that_is_none_are_refused(address, tmp_path):
+    (tmp_path / "text.pem").write_text("no certificate", encoding="utf-8")
+    for file in ("absent.pem", "text.pem"):
+        with pytest.raises(SettingsError, match="certificate") as unread:
+            Graph(dataclasses.replace(address, certificate=str(tmp_path / file), patience_s=0.1))
+        assert file in unread.value.why
+        assert "every worker" in unread.value.remedy
     with pytest.raises(SettingsError, match="not usable"):
         Graph(Address("http://localhost:1"))
     with pytest.raises(SettingsError, match="credential"):

@@ -50,6 +50,14 @@ def test_a_change_within_its_dead_band_goes_only_with_a_greater_one():
     assert len(patch_of({"soc_pct": 0.1}, "m", twin(), "v", bands)) == 1
 
 
+def test_an_instant_is_apart_from_another_by_seconds():
+    seen, bands = twin(at="2026-03-02T06:00:00.000000Z", b=1), {"at": 60.0, "b": 5.0}
+    assert patch_of({"at": "2026-03-02T06:00:59.000000Z"}, "m", seen, "", bands) == []
+    assert len(patch_of({"at": "2026-03-02T06:01:00.000000Z"}, "m", seen, "", bands)) == 1
+    assert len(patch_of({"at": "2026-03-02T06:00:01.000000Z", "b": 9}, "m", seen, "", bands)) == 2
+    assert len(patch_of({"b": "x"}, "m", seen, "", bands)) == 1
+
+
 def test_true_is_not_one():
     assert patch_of({"a": True}, "m", twin(a=1), "v", {}) != []
     assert patch_of({"a": 1.0}, "m", twin(a=1), "v", {}) == []

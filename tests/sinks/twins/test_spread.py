@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections import Counter
 
 import pyarrow as pa
 import pytest
@@ -10,7 +11,7 @@ from battery_lake.sinks.twins.bulk import _relationships as lines_of_relationshi
 from battery_lake.sinks.twins.bulk import _twins as lines_of_twins
 from battery_lake.sinks.twins.bulk import head, section
 from battery_lake.sinks.twins.deliver import Manner
-from battery_lake.sinks.twins.spread import UNREACHABLE, Courier
+from battery_lake.sinks.twins.spread import UNREACHABLE, Courier, in_turn
 
 VEHICLE, PACK = "dtmi:battery_lake:ElectricVehicle;1", "dtmi:battery_lake:TractionBatteryPack;1"
 
@@ -60,6 +61,18 @@ def test_a_service_that_stays_away_ends_the_work_with_a_row_that_says_so(standin
     found = told(Courier(dataclasses.replace(address, patience_s=0.3), Manner(), 1), batches)
     assert [row["outcome"] for row in found] == [UNREACHABLE]
     assert "503" in found[0]["reason"]
+
+
+def test_neighbours_in_time_are_parts_of_different_twins(spark):
+    cells = [(4, "cell", f"P1/{module:02}/{place:02}") for module in range(1, 41) for place in range(1, 13)]
+    twins = spark.createDataFrame([*cells, (2, "pack", "P1")], "level int, kind string, key string")
+    turns = [row.key for row in in_turn(twins).collect()]
+    assert (turns[0], len(turns)) == ("P1", 481)
+    modules = [key.split("/")[1] for key in turns[1:]]
+    at_once = [
+        Counter(modules[first : first + 16]).most_common(1)[0][1] for first in range(len(modules) - 15)
+    ]
+    assert max(at_once) <= 4  # of 12 in the order of their keys
 
 
 def test_no_twins_give_no_rows(address):

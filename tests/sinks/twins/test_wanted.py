@@ -16,14 +16,23 @@ def tables(frame):
     cells = [
         {
             "cell_id": f"P1/{module:02}/{place:02}", "pack_id": "P1", "series_index": 2 * module + place - 3,
-            "as_of_date": DAY, "soh_pct": 90.0 + module + place / 10, "soh_std_pct": float("nan"),
-            "rul_days_p50": 900.0, "method_version": "m1", "eol_date_p50": dt.date(2030, 1, 1),
+            "as_of_date": DAY, "soh_pct": 90.0 + module + place / 10,
+            "soh_std_pct": float("nan") if module == 2 else 0.4,
+            "rul_days_p50": 900.0, "method_version": "m1", "model_version": "champion 3",
+            "eol_date_p50": dt.date(2030, 1, 1),
         }
         for module in (1, 2)
         for place in (1, 2)
     ]  # fmt: skip
     health = [
-        {"pack_id": "P1", "as_of_date": day, "soh_min_pct": soh, "alerts": ["knee"], "method_version": "m1"}
+        {
+            "pack_id": "P1",
+            "as_of_date": day,
+            "soh_min_pct": soh,
+            "weakest_cell_id": "P1/01/01",
+            "alerts": ["knee"],
+            "method_version": "m1",
+        }
         for day, soh in ((DAY, 91.1), (dt.date(2026, 3, 1), 92.0))
     ]
     packs = [
@@ -62,17 +71,24 @@ def test_a_small_layout_has_packs_and_vehicles_with_the_weakest_cells(tables):
     assert sorted(pack["weakest_cells"]) == ["m01_c01", "m01_c02", "m02_c01"]
     assert pack["weakest_cells"]["m01_c01"] == {
         "soh_pct": 91.1,
-        "soh_std_pct": None,
+        "soh_std_pct": 0.4,
         "resistance_mohm": None,
         "rul_days_p05": None,
         "rul_days_p50": 900.0,
+        "rul_days_p95": None,
     }
+    assert pack["soh_min_std_pct"] == 0.4
+    assert pack["model_version"] == "champion 3"
     bare, properties = found["pack P2"]
     assert bare.parents == []
     assert properties["as_of_date"] is None
     assert properties["weakest_cells"] is None
-    _, vehicle = found["vehicle V1"]
+    row, vehicle = found["vehicle V1"]
+    assert list(row.order) == ["status_version"]
     assert (vehicle["last_seen_at"], vehicle["latitude"]) == ("2026-03-02T06:00:00.500000Z", 37.5)
+    assert (vehicle["soh_min_std_pct"], vehicle["method_version"], vehicle["model_version"]) == (
+        0.4, "m1", "champion 3",
+    )  # fmt: skip
 
 
 def test_a_large_layout_has_the_whole_structure(tables):

@@ -99,6 +99,20 @@ class Azurite(Closing):
         """
         return f"{self._addresses[service]}/{ACCOUNT}/{name}?{self._signature()}"
 
+    def container(self, name: str) -> str:
+        """Make a container unless it is there; return its address, with a signature."""
+        from azure.storage.blob import ContainerClient  # noqa: PLC0415 - comes with the azure extra
+
+        address = self.address("blob", name)
+        client = ContainerClient.from_container_url(address)
+        if not client.exists():
+            client.create_container()
+        return address
+
+    def signed(self, address: str) -> str:
+        """Return the address of a blob with a signature that opens it."""
+        return f"{address}?{self._signature()}"
+
     def connection_string(self) -> str:
         """Return what Azure's storage SDKs connect with."""
         parts = [f"{kind.title()}Endpoint={at}/{ACCOUNT}" for kind, at in sorted(self._addresses.items())]

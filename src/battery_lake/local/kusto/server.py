@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import web
 
+from battery_lake.local.faults import Faults, cut, half
 from battery_lake.local.kusto.commands import manage
 from battery_lake.local.kusto.errors import RefusalError, unknown
 from battery_lake.local.kusto.frames import Answer, version_1, version_2
@@ -24,7 +25,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 MAX_STREAM_BYTES: Final = 4 * 1024 * 1024
 """A larger stream is refused, as the service does."""
 _MAX_REQUEST_BYTES: Final = 16 * 1024 * 1024
-_REFUSED: Final = {429: ("TooManyRequests", False), 401: ("Unauthorized", True), 403: ("Forbidden", True)}
+_REFUSED: Final = {
+    429: ("TooManyRequests", False), 401: ("Unauthorized", True), 403: ("Forbidden", True),
+    500: ("InternalServiceError", False),
+}  # fmt: skip
 _SWITCHED_ON: Final = "enable"
 _INGESTED: Final = Answer({"ConsumedRecordsCount": "long", "UpdatePolicyStatus": "string"}, [])
 _LOGIN: Final = {
@@ -66,6 +70,7 @@ class Explorer:
     def __init__(self, store: Store, database: str, resources: list[list[str]]) -> None:
         self._store, self._database, self._resources = store, database, resources
         self.throttle = Throttle()
+        self.faults = Faults()
 
     def application(self) -> web.Application:
         """Return what aiohttp serves."""
@@ -83,23 +88,22 @@ class Explorer:
             await asyncio.sleep(self.throttle.delay_s)
         if self.throttle.left > 0:
             self.throttle.left -= 1
-            return self._throttled()
+            return _refused(self.throttle.status, self.throttle.retry_after_s)
+        fault = self.faults.take()
+        if fault is not None and fault.kind == "cut":
+            return cut(request)
+        if fault is not None and fault.status is not None:
+            return _refused(fault.status, fault.retry_after_s)
         try:
             answer = await handler(request)
-        except RefusalError as fault:
-            return web.json_response(fault.body(), status=fault.status)
-        if self.throttle.answers_lost > 0 and request.transport is not None:
+        except RefusalError as refusal:
+            answer = web.json_response(refusal.body(), status=refusal.status)
+        if self.throttle.answers_lost > 0:
             self.throttle.answers_lost -= 1
-            request.transport.abort()
+            return cut(request)
+        if fault is not None:
+            return cut(request) if fault.kind == "lost" else await half(request, answer)
         return answer
-
-    def _throttled(self) -> web.Response:
-        status, after_s = self.throttle.status, self.throttle.retry_after_s
-        code, permanent = _REFUSED.get(status, ("ServiceUnavailable", False))
-        text = "The identity may not do this." if permanent else "The service is busy."
-        fault = RefusalError(text, status=status, code=code, permanent=permanent)
-        headers = {} if after_s is None else {"Retry-After": str(after_s)}
-        return web.json_response(fault.body(), status=status, headers=headers)
 
     async def _metadata(self, _request: web.Request) -> web.Response:
         return web.json_response(_LOGIN)
@@ -146,3 +150,11 @@ class Explorer:
     def _check(self, database: str) -> None:
         if database not in {self._database, "NetDefaultDB"}:
             raise unknown("database", database)
+
+
+def _refused(status: int, after_s: float | None) -> web.Response:
+    code, permanent = _REFUSED.get(status, ("ServiceUnavailable", False))
+    text = "The identity may not do this." if permanent else "The service is busy."
+    fault = RefusalError(text, status=status, code=code, permanent=permanent)
+    headers = {} if after_s is None else {"Retry-After": str(after_s)}
+    return web.json_response(fault.body(), status=status, headers=headers)

@@ -51,12 +51,16 @@ class KustoStandIn(Closing):
             """What it holds, for whoever looks at it without asking over HTTP."""
             opened.callback(self.store.close)
             self._consumer: Consumer | None = None
+            self.azurite: Azurite | None = None
+            """Blobs and queues, where files are taken."""
             if queued:
-                azurite = opened.enter_context(Azurite(Path(folder) / "azurite"))
-                self._consumer = Consumer(self.store, database, azurite)
+                self.azurite = opened.enter_context(Azurite(Path(folder) / "azurite"))
+                self._consumer = Consumer(self.store, database, self.azurite)
                 opened.callback(self._consumer.close)
             resources = self._consumer.resources if self._consumer else []
             self._explorer = Explorer(self.store, database, resources)
+            self.faults = self._explorer.faults
+            """Makes single requests, or a share of all, go wrong."""
             self._server = _Server(self._explorer.application(), port)
             opened.callback(self._server.close)
             self._opened = opened.pop_all()

@@ -11,7 +11,7 @@ from battery_lake.local.twins.query_run import Queries
 from battery_lake.local.twins.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
     from pathlib import Path
 
 
@@ -24,14 +24,18 @@ class Instance:
         Where they are kept.
     endpoints
         Names of the endpoints that event routes may lead to; nothing is sent there.
+    sign
+        Opens the address of a blob, as the identity of an instance does; None: addresses are open.
     """
 
-    def __init__(self, folder: Path, endpoints: Collection[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, endpoints: Collection[str] = (), sign: Callable[[str], str] | None = None
+    ) -> None:
         self.store = Store(folder)
         self.models = Models(self.store)
         self.graph = Graph(self.store, self.models)
         self.queries = Queries(self.store, self.models)
-        self.jobs = Jobs(self.store, self.models, self.graph)
+        self.jobs = Jobs(self.store, self.models, self.graph, sign)
         self.endpoints = frozenset(endpoints)
 
     def close(self) -> None:

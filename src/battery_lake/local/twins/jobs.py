@@ -21,7 +21,7 @@ from battery_lake.local.twins.errors import ServiceError
 from battery_lake.local.twins.models import MAX_UPLOAD
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from battery_lake.local.twins.graph import Graph
     from battery_lake.local.twins.models import Models
@@ -44,10 +44,15 @@ class Jobs:
     ----------
     store, models, graph
         What they fill.
+    sign
+        Opens the address of a blob; None: addresses are open as they are.
     """
 
-    def __init__(self, store: Store, models: Models, graph: Graph) -> None:
+    def __init__(
+        self, store: Store, models: Models, graph: Graph, sign: Callable[[str], str] | None = None
+    ) -> None:
         self._store, self._models, self._graph = store, models, graph
+        self._sign = sign or str
         self._tasks: set[asyncio.Task[None]] = set()
 
     def resume(self) -> None:
@@ -143,14 +148,14 @@ class Jobs:
         status, error = "succeeded", None
         try:
             async with aiohttp.ClientSession() as http:
-                async with http.get(job["inputBlobUri"]) as answer:
+                async with http.get(self._sign(job["inputBlobUri"])) as answer:
                     answer.raise_for_status()
                     lines = (await answer.read()).splitlines()
                 status = await self._take(job_id, lines, log, made)
                 log.append({"details": dict(made)})
                 text = b"".join(orjson.dumps(entry) + b"\n" for entry in log)
                 headers = {"x-ms-blob-type": "BlockBlob"}
-                async with http.put(job["outputBlobUri"], data=text, headers=headers) as answer:
+                async with http.put(self._sign(job["outputBlobUri"]), data=text, headers=headers) as answer:
                     answer.raise_for_status()
         except (aiohttp.ClientError, ServiceError, OSError, ValueError) as fault:
             status, error = "failed", {"code": "ValidationFailed", "message": str(fault)}

@@ -11,6 +11,7 @@ import orjson
 from aiohttp import web
 
 from battery_lake.local.eventhub.tokens import reason_to_refuse_jwt
+from battery_lake.local.faults import cut, half
 from battery_lake.local.twins.errors import MalformedError, ServiceError
 from battery_lake.local.twins.routes import Routes
 from battery_lake.local.twins.wire import JSON, MAX_MODELS_BYTES
@@ -18,7 +19,7 @@ from battery_lake.local.twins.wire import JSON, MAX_MODELS_BYTES
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from battery_lake.local.twins.faults import Fault, Faults
+    from battery_lake.local.faults import Fault, Faults
     from battery_lake.local.twins.instance import Instance
     from battery_lake.local.twins.rates import Rates
 
@@ -65,7 +66,7 @@ class Server:
             await asyncio.sleep(self._faults.delay_s)
         fault = self._faults.take()
         if fault is not None and fault.kind == "cut":
-            return _cut(request)
+            return cut(request)
         try:
             _check_request(request, fault)
             response = await handler(request)
@@ -78,9 +79,9 @@ class Server:
         response.headers["mise-correlation-id"] = str(uuid.uuid4())
         response.headers["Strict-Transport-Security"] = "max-age=2592000"
         if fault is not None and fault.kind == "lost":
-            return _cut(request)
+            return cut(request)
         if fault is not None and fault.kind == "half":
-            return await _half(request, response)
+            return await half(request, response)
         return response
 
 
@@ -111,21 +112,3 @@ def _refusal(refusal: ServiceError, fault: Fault | None) -> web.Response:
     if refusal.status == 429 and waits is not None:  # noqa: PLR2004 - HTTP
         headers["Retry-After"] = str(waits)
     return web.Response(status=refusal.status, body=orjson.dumps(refusal.body()), headers=headers)
-
-
-def _cut(request: web.Request) -> web.Response:
-    """Close the connection; what is returned reaches nobody."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response(status=503)
-
-
-async def _half(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
-    """Send the head and half of the body, then close."""
-    body = response.body if isinstance(response, web.Response) else None
-    text = body if isinstance(body, bytes) else b""
-    broken = web.StreamResponse(status=response.status, headers=response.headers)
-    broken.content_length = len(text) + 1
-    await broken.prepare(request)
-    await broken.write(text[: len(text) // 2])
-    return _cut(request)

@@ -15,13 +15,13 @@ from aiohttp import web
 from battery_lake.closing import Closing
 from battery_lake.errors import SetupError
 from battery_lake.local.eventhub.certificate import server_context
-from battery_lake.local.twins.faults import Faults
+from battery_lake.local.faults import Faults
 from battery_lake.local.twins.instance import Instance
 from battery_lake.local.twins.rates import Rates
 from battery_lake.local.twins.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
 HOST: Final = "localhost"
 CERTIFICATE_FILE: Final = "certificate.pem"
@@ -43,6 +43,9 @@ class DigitalTwinsStandIn(Closing):
         Whether the published rate limits are enforced with 429.
     endpoints
         Names of endpoints that event routes may lead to; nothing is sent there.
+    sign
+        Opens the address of a blob for import jobs, as the identity of an instance does; None: addresses are
+        open.
 
     Raises
     ------
@@ -66,8 +69,9 @@ class DigitalTwinsStandIn(Closing):
         port: int = 0,
         limits: bool = False,
         endpoints: Collection[str] = (),
+        sign: Callable[[str], str] | None = None,
     ) -> None:
-        self._instance = Instance(Path(folder), endpoints)
+        self._instance = Instance(Path(folder), endpoints, sign)
         self.faults = Faults()
         self.rates = Rates(limits)
         self.port = port

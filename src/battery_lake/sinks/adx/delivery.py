@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from battery_lake.clock import monotonic_s
 from battery_lake.errors import RemoteError
+from battery_lake.sinks.adx.progress import LINES
 from battery_lake.sinks.failures import Failure
 from battery_lake.sinks.retry import RefusedError
 
@@ -65,12 +66,18 @@ class Target:
 
 @dataclass(slots=True)
 class Delivered:
-    """What became of rows: how many were sent, what was refused, and the refused files by their tag."""
+    """What became of rows: how many were sent, and what was refused: files and lines of streams, by tag."""
 
     rows: int = 0
     refused_rows: int = 0
     failures: list[Failure] = field(default_factory=list)
     refused_files: dict[str, Path] = field(default_factory=dict)
+    refused_lines: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def refused_tags(self) -> set[str]:
+        """Tags of all that was refused."""
+        return {*self.refused_files, *self.refused_lines}
 
 
 def tag_of(prefix: str, file: Path) -> str:
@@ -110,14 +117,13 @@ def queued(target: Target, files: dict[str, Path], prefix: str, patience_s: floa
     faults |= _wait(target, places, prefix, patience_s)
     told.rows = sum(rows.values())
     for tag, reason in sorted(faults.items()):
-        payload = json.dumps({"table": target.table, "tag": tag, "rows": rows[tag]})
-        told.failures.append(Failure(f"{target.table}/{tag}", payload, reason))
+        told.failures.append(_failure(target, tag, rows[tag], reason))
         told.refused_files[tag] = files[tag]
         told.refused_rows += rows[tag]
     return told
 
 
-def streamed(target: Target, files: Sequence[Path]) -> Delivered:
+def streamed(target: Target, files: dict[str, Path]) -> Delivered:
     """Send the rows of files as streams; sent again after a crash they are there twice.
 
     The view of the table shows the newest change of every key, so that nobody sees them twice.
@@ -127,7 +133,7 @@ def streamed(target: Target, files: Sequence[Path]) -> Delivered:
     target
         Where they go.
     files
-        Parquet.
+        By tag: Parquet, or lines of JSON that were refused before.
 
     Raises
     ------
@@ -135,16 +141,29 @@ def streamed(target: Target, files: Sequence[Path]) -> Delivered:
         The service does not answer.
     """
     told = Delivered()
-    for file in files:
-        for lines in _chunks(file):
-            told.rows += len(lines)
-            try:
-                target.client.stream(target.table, lines, target.mapping)
-            except RefusedError as fault:
-                told.refused_rows += len(lines)
-                key = f"{target.table}/{file.stem}/{told.rows}"
-                told.failures.append(Failure(key, "\n".join(lines), str(fault)))
+    for tag, file in files.items():
+        if file.suffix == LINES:
+            _stream(target, tag, file.read_text(encoding="utf-8").split("\n"), told)
+            continue
+        for number, lines in enumerate(_chunks(file)):
+            _stream(target, f"{tag}-{number}", lines, told)
     return told
+
+
+def _stream(target: Target, tag: str, lines: list[str], told: Delivered) -> None:
+    """Send lines, and tell what became of them."""
+    told.rows += len(lines)
+    try:
+        target.client.stream(target.table, lines, target.mapping)
+    except RefusedError as fault:
+        told.refused_rows += len(lines)
+        told.failures.append(_failure(target, tag, len(lines), str(fault)))
+        told.refused_lines[tag] = lines
+
+
+def _failure(target: Target, tag: str, rows: int, reason: str) -> Failure:
+    payload = json.dumps({"table": target.table, "tag": tag, "rows": rows})
+    return Failure(f"{target.table}/{tag}", payload, reason)
 
 
 def _send(target: Target, files: dict[str, Path]) -> tuple[dict[str, str], dict[str, str]]:

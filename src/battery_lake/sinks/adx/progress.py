@@ -13,13 +13,16 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+LINES: Final = ".jsonl"
+"""Ending of a file with lines of a stream."""
 _COMPLETE: Final = "complete"
 _STATE: Final = "state.json"
 _REFUSED: Final = "refused"
 _STAGED: Final = "staged"
+_NOTHING: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,10 @@ class State:
 
     table_id: str
     version: int
+
+
+EMPTYING: Final = State("", _NOTHING)
+"""The table is being emptied in Data Explorer: what was pushed before counts no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +95,14 @@ class Progress:
         draft.replace(self._folder / _STATE)
 
     def forget(self) -> None:
-        """Begin anew: nothing has been pushed, nothing is on its way."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """Begin anew: nothing has been pushed, nothing is on its way, nothing was refused."""
+        for each in self._folder.glob("*"):
+            if each.is_dir():
+                shutil.rmtree(each, ignore_errors=True)
+            elif each.name != _STATE:
+                each.unlink()
+        # The state goes last: killed before, the next run still knows that the table is being emptied.
+        (self._folder / _STATE).unlink(missing_ok=True)
 
     def waiting(self, table_id: str) -> list[Staged]:
         """Return what a run before left, complete; what it did not finish to write is dropped.
@@ -132,10 +145,20 @@ class Progress:
 
     def refuse(self, file: Path, tag: str) -> Path:
         """Set a file aside that the service refuses; return where it is now."""
+        return file.rename(self._aside() / f"{tag}.parquet")
+
+    def refuse_lines(self, lines: Sequence[str], tag: str) -> None:
+        """Set lines of a stream aside that the service refuses."""
+        draft = self._aside() / f"{tag}.tmp"
+        draft.write_text("\n".join(lines), encoding="utf-8")
+        draft.replace(self._aside() / f"{tag}{LINES}")
+
+    def refused(self) -> dict[str, Path]:
+        """Return the files that were set aside, by tag: Parquet, or lines of a stream."""
+        found = [f for kind in ("*.parquet", f"*{LINES}") for f in (self._folder / _REFUSED).glob(kind)]
+        return {file.stem: file for file in sorted(found)}
+
+    def _aside(self) -> Path:
         folder = self._folder / _REFUSED
         folder.mkdir(parents=True, exist_ok=True)
-        return file.rename(folder / f"{tag}.parquet")
-
-    def refused(self) -> list[Path]:
-        """Return the files that were set aside; each is named by its tag."""
-        return sorted((self._folder / _REFUSED).glob("*.parquet"))
+        return folder

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import ssl
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from azure.core import MatchConditions
@@ -22,11 +22,14 @@ from battery_lake.errors import RemoteError, SettingsError
 from battery_lake.sinks.limiter import Limiter
 from battery_lake.sinks.retry import Fault, with_retries
 from battery_lake.sinks.twins import limits
+from battery_lake.sinks.twins.address import Address, ChangedError, GoneError, ImportState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from azure.core.credentials import TokenCredential
+
+__all__ = ["Address", "ChangedError", "GoneError", "Graph", "ImportState", "credential_of", "reason"]
 
 Answer = TypeVar("Answer")
 Document = dict[str, Any]
@@ -34,42 +37,6 @@ Document = dict[str, Any]
 TOKEN_LIFE_S: Final = 3_600
 THROTTLED, TIMED_OUT, SERVER_FAULT, NO_RIGHT = 429, 408, 500, 403
 READ_TIMEOUT_S, CONNECT_TIMEOUT_S = 30, 10
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the instance is, and how to be let in; small enough to be sent to a worker.
-
-    Parameters
-    ----------
-    endpoint
-        ``https://...``
-    credential
-        ``default`` or ``managed_identity``, with ``:client id`` behind it.
-    token
-        A bearer token in the place of a credential; empty: none.
-    certificate
-        File of the authority that signed the endpoint's certificate; empty: the usual ones.
-    patience_s
-        So long a failing service is waited for. [s]
-    """
-
-    endpoint: str
-    credential: str = "default"
-    token: str = ""
-    certificate: str = ""
-    patience_s: float = 300.0
-
-    def __repr__(self) -> str:
-        return f"Address({self.endpoint!r})"
-
-
-class GoneError(Exception):
-    """What was asked for is not there."""
-
-
-class ChangedError(Exception):
-    """It was changed, or made, by somebody else since it was read."""
 
 
 class Graph:
@@ -93,6 +60,7 @@ class Graph:
                 why=f"twins.endpoint is {address.endpoint!r}",
                 remedy="set twins.endpoint to https://...: the service sends and takes nothing without TLS",
             )
+        _check_certificate(address.certificate)
         more = {"connection_verify": address.certificate} if address.certificate else {}
         # Retries are ours: the SDK's own know nothing of the limiter that all threads share.
         self._client = DigitalTwinsClient(
@@ -109,6 +77,9 @@ class Graph:
         self._creates = Limiter(limits.CREATES_PER_SECOND)
         self._models = Limiter(limits.MODELS_PER_SECOND)
         self._queries = Limiter(limits.QUERIES_PER_SECOND)
+        self._jobs = Limiter(limits.JOBS_PER_SECOND)
+        # The SDK's own operations, with its pipeline, though its public client does not offer them.
+        self._imports: Any = self._client._client.import_jobs  # noqa: SLF001
 
     def models(self) -> dict[str, Document]:
         """Return the definition of every model by its identifier."""
@@ -197,6 +168,32 @@ class Graph:
                 return
             yield from map(dict, page)
 
+    def count(self) -> int:
+        """Return how many twins there are."""
+        return int(next(iter(self.query("SELECT COUNT() FROM DIGITALTWINS")))["COUNT"])
+
+    def start_import(self, job_id: str, file: str, log: str) -> ImportState:
+        """Start a job that imports a blob and writes what it met into another.
+
+        The SDK's public client has no such call; that which it is made of has (API 2023-10-31).
+
+        Parameters
+        ----------
+        job_id
+            A new one.
+        file, log
+            Addresses of the blobs; the instance's own identity opens them.
+        """
+        body = {"inputBlobUri": file, "outputBlobUri": log}
+        try:
+            return _state(self._ask(self._jobs, lambda: self._imports.add(job_id, body)))
+        except ChangedError:  # the answer to the first try was lost
+            return self.import_job(job_id)
+
+    def import_job(self, job_id: str) -> ImportState:
+        """Return where a job stands."""
+        return _state(self._ask(self._jobs, lambda: self._imports.get_by_id(job_id)))
+
     def _ask(self, limiter: Limiter, ask: Callable[[], Answer]) -> Answer:
         """Ask in turn, and again while that helps.
 
@@ -221,6 +218,11 @@ class Graph:
                 why=reason(fault),
                 remedy="give the identity the role 'Azure Digital Twins Data Owner' on the instance",
             ) from fault
+
+
+def _state(job: Any) -> ImportState:
+    error = job.error
+    return ImportState(str(job.status), "" if error is None else f"{error.code}: {error.message}")
 
 
 def reason(fault: Exception) -> str:
@@ -256,6 +258,20 @@ def _retry_after_s(fault: HttpResponseError) -> float | None:
     return float(told) if told.isdigit() else None
 
 
+def _check_certificate(file: str) -> None:
+    """Refuse what is no certificate here: a call would only tell of a lost connection, again and again."""
+    if not file:
+        return
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as fault:
+        raise SettingsError(
+            "the certificate for Digital Twins cannot be read",
+            why=f"twins.certificate is {file!r}: {fault.strerror or fault}",
+            remedy="set it to a file that every worker has, or to nothing: the usual authorities then count",
+        ) from fault
+
+
 class _Token:
     """A bearer token that is given, not asked for."""
 
@@ -267,20 +283,34 @@ class _Token:
 
 
 def _credential(address: Address) -> TokenCredential:
-    if address.token:
-        return _Token(address.token)
+    return _Token(address.token) if address.token else credential_of(address.credential)
+
+
+def credential_of(name: str) -> TokenCredential:
+    """Return the credential of a name.
+
+    Parameters
+    ----------
+    name
+        ``default`` or ``managed_identity``, with ``:client id`` behind it.
+
+    Raises
+    ------
+    SettingsError
+        There is none of that name.
+    """
     from azure.identity import (  # noqa: PLC0415 - half a second, not needed where a token is given
         DefaultAzureCredential,
         ManagedIdentityCredential,
     )
 
-    kind, _, client = address.credential.partition(":")
+    kind, _, client = name.partition(":")
     if kind == "managed_identity":
         return ManagedIdentityCredential(client_id=client or None)
     if kind == "default":
         return DefaultAzureCredential(managed_identity_client_id=client or None)
     raise SettingsError(
         "the credential for Digital Twins is unknown",
-        why=f"twins.credential is {address.credential!r}",
+        why=f"twins.credential is {name!r}",
         remedy="default, default:client_id, managed_identity or managed_identity:client_id",
     )

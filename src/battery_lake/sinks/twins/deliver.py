@@ -9,12 +9,15 @@ from itertools import groupby, islice
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from battery_lake.sinks.retry import RefusedError
-from battery_lake.sinks.twins.client import ChangedError, GoneError, Graph
+from battery_lake.sinks.twins.address import ChangedError, GoneError
 from battery_lake.sinks.twins.ids import relationship_id, twin_id
+from battery_lake.sinks.twins.ontology import SEEN, STATE, VEHICLE_POSITION
 from battery_lake.sinks.twins.patch import body_of, is_older, patch_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+
+    from battery_lake.sinks.twins.client import Graph
 
 Outcome = Literal["same", "older", "created", "patched", "related", "refused"]
 HAS_PART, IS_CONTAINED_IN = "hasPart", "isContainedIn"
@@ -76,12 +79,15 @@ class Manner:
         Look at the relationships of every twin, and take values that are older too: what is wanted is right.
     is_rehearsal
         Say what would be done, and do nothing.
+    is_live
+        Items are the state of vehicles alone: what they are part of, and how new the rest is, do not matter.
     dead_bands
         Change of a property that alone is no reason for a patch.
     """
 
     is_thorough: bool = False
     is_rehearsal: bool = False
+    is_live: bool = False
     dead_bands: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -135,20 +141,23 @@ class Delivery:
 
     def _once(self, item: Item) -> Delivered:
         """Make or change a twin; its guard is set once it is connected: a crash before is seen later."""
-        guard = item.order[-1] if item.order else ""
+        manner = self._manner
+        guard = item.order[-1] if item.order and not manner.is_live else ""
         twin = self._graph.twin(item.id)
         is_new = twin is None
         if twin is None:
-            if self._manner.is_rehearsal:
+            if manner.is_rehearsal:
                 return Delivered(item, "created")
             unguarded = {name: value for name, value in item.properties.items() if name != guard}
             twin = self._graph.add_twin(item.id, body_of(unguarded, item.model))
-        elif not self._manner.is_thorough and is_older(item.properties, twin, item.order):
+        elif not manner.is_thorough and is_older(item.properties, twin, item.order):
             return Delivered(item, "older")
         is_loose = not guard or guard not in twin
-        moved = self._relate(item) if is_loose or self._manner.is_thorough or item.kind == "pack" else 0
-        operations = patch_of(item.properties, item.model, twin, guard, self._manner.dead_bands)
-        if operations and not self._manner.is_rehearsal:
+        is_related = manner.is_live or not (is_loose or manner.is_thorough or item.kind == "pack")
+        moved = 0 if is_related else self._relate(item)
+        wanted = _as_seen(item.properties, twin)
+        operations = patch_of(wanted, item.model, twin, guard, manner.dead_bands)
+        if operations and not manner.is_rehearsal:
             self._graph.patch(item.id, operations, twin["$etag"])
         if is_new:
             return Delivered(item, "created")
@@ -193,6 +202,19 @@ def item_of(row: Mapping[str, Any]) -> Item:
     parents = tuple((parent["kind"], parent["key"]) for parent in row["parents"] or ())
     properties = {name: _without_nulls(value) for name, value in json.loads(row["properties"]).items()}
     return Item(row["kind"], row["key"], row["model"], properties, tuple(row["order"] or ()), parents)
+
+
+def _as_seen(wanted: Mapping[str, Any], twin: Mapping[str, Any]) -> dict[str, Any]:
+    """What is wanted, less a vehicle's state where the twin's is newer: gold follows the live state by hours.
+
+    A position that is not known takes none away: it may come by the other of the two ways.
+    """
+    mine, theirs = wanted.get(SEEN), twin.get(SEEN)
+    is_behind = SEEN in wanted and theirs is not None and (mine is None or mine < theirs)
+    silent = {name for name in VEHICLE_POSITION.columns if is_behind or wanted.get(name) is None}
+    if is_behind:
+        silent |= {*STATE}
+    return {name: value for name, value in wanted.items() if name not in silent}
 
 
 def _without_nulls(value: Any) -> Any:

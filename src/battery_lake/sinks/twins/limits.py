@@ -16,6 +16,7 @@ CREATES_PER_SECOND: Final = 500
 """Twins and relationships, made or deleted."""
 MODELS_PER_SECOND: Final = 100
 QUERIES_PER_SECOND: Final = 500
+JOBS_PER_SECOND: Final = 1
 MAX_TWINS: Final = 2_000_000
 MAX_ID: Final = 128
 """Characters of an id; kept to, though it is IoT Hub's limit and none is published for twins."""

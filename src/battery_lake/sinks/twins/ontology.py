@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from battery_lake.errors import ContractError
+from battery_lake.tables.model import Column
 from battery_lake.tables.registry import table
 from battery_lake.units import unit_of
-
-if TYPE_CHECKING:
-    from battery_lake.tables.model import Column
 
 NAMESPACE: Final = "dtmi:battery_lake"
 CONTEXT: Final = ("dtmi:dtdl:context;3", "dtmi:dtdl:extension:quantitativeTypes;1")
@@ -118,7 +116,14 @@ def _guard(name: str, of: str) -> dict[str, Any]:
 PART_MODEL: Final = f"{NAMESPACE}:Part;1"
 WEAKEST_CELLS: Final = "weakest_cells"
 HEALTH_VERSION, STATUS_VERSION = "health_version", "status_version"
-WEAKEST_COLUMNS: Final = ("soh_pct", "soh_std_pct", "resistance_mohm", "rul_days_p05", "rul_days_p50")
+WEAKEST_COLUMNS: Final = (
+    "soh_pct", "soh_std_pct", "resistance_mohm", "rul_days_p05", "rul_days_p50", "rul_days_p95",
+)  # fmt: skip
+WEAKEST_STD: Final = Column(
+    "soh_min_std_pct", "double", "Standard deviation of the weakest cell's SOH; 1.645 of it hold 90 %. [%]"
+)
+MODEL: Final = Source("gold.cell_current", ("model_version",))
+METHOD: Final = Source("gold.pack_health", ("method_version",))
 
 PACK_HEALTH: Final = Source(
     "gold.pack_health",
@@ -149,7 +154,17 @@ VEHICLE_STATUS: Final = Source(
     "gold.vehicle_status",
     ("vehicle_id", "pack_id", "soc_pct", "state", "soh_min_pct", "soh_median_pct", "alerts", "last_seen_at"),
 )
+VEHICLE_LIVE: Final = Source("silver.telemetry", ("current_a", "pack_voltage_v"))
+LIVE_TEMPERATURES: Final = (
+    Column("temperature_min_c", "double", "Lowest reading of the pack's probes. [°C]"),
+    Column("temperature_max_c", "double", "Highest reading of the pack's probes. [°C]"),
+)
+SEEN: Final = "last_seen_at"
 VEHICLE_POSITION: Final = Source("gold.vehicle_position", ("latitude", "longitude", "cell_size_km"))
+STATE: Final = (
+    "soc_pct", "state", *VEHICLE_LIVE.columns, *(column.name for column in LIVE_TEMPERATURES), SEEN,
+)  # fmt: skip
+"""What a vehicle is and does at this moment: as new as it was last seen, whoever writes it."""
 
 
 def _weakest() -> dict[str, Any]:
@@ -187,8 +202,8 @@ def entities() -> tuple[Entity, ...]:
             "Product",
             "A product that moves by a traction battery.",
             "Part",
-            (VEHICLE_STATUS, VEHICLE_POSITION),
-            (_guard(STATUS_VERSION, "the state"),),
+            (VEHICLE_STATUS, METHOD, MODEL, VEHICLE_LIVE, VEHICLE_POSITION),
+            (*_own(WEAKEST_STD, *LIVE_TEMPERATURES), _guard(STATUS_VERSION, "the health")),
         ),
         Entity("ElectricVehicle", "An electric car, van, truck or bus.", "Product"),
         Entity("ElectricMotorcycle", "An electric motorcycle.", "Product"),
@@ -200,8 +215,8 @@ def entities() -> tuple[Entity, ...]:
             "TractionBatteryPack",
             "A traction battery pack.",
             "Part",
-            (PACK_REFERENCE, PACK_HEALTH),
-            (_weakest(), *guards),
+            (PACK_REFERENCE, PACK_HEALTH, MODEL),
+            (*_own(WEAKEST_STD), _weakest(), *guards),
         ),
         Entity("BatteryManagementSystem", "The battery management system of a pack.", "Part"),
         Entity("ThermalSystem", "What heats and cools a pack.", "Part"),
@@ -240,6 +255,11 @@ def interfaces() -> list[dict[str, Any]]:
 def entity(name: str) -> Entity:
     """Return the kind of twin of a name."""
     return next(found for found in entities() if found.name == name)
+
+
+def _own(*columns: Column) -> tuple[dict[str, Any], ...]:
+    """Properties that no table has as they are."""
+    return tuple(_described("Property", column) for column in columns)
 
 
 def _property(table_name: str, name: str) -> dict[str, Any]:

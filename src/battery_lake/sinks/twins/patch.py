@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ def patch_of(
     guard
         Property that says how new the values are; it alone is a reason for a patch only where it is not set.
     dead_bands
-        Change of a property that is no reason for a patch either. By property, in its unit.
+        Change of a property that is no reason for a patch either. By property, in its unit; of an instant in
+        seconds.
 
     Examples
     --------
@@ -92,5 +94,18 @@ def _same(mine: Any, theirs: Any) -> bool:
 
 
 def _is_small(mine: Any, theirs: Any, band: float) -> bool:
-    numbers = [v for v in (mine, theirs) if isinstance(v, int | float) and not isinstance(v, bool)]
-    return band > 0 and len(numbers) == 2 and abs(numbers[0] - numbers[1]) < band  # noqa: PLR2004 - both
+    if not band > 0:
+        return False
+    values = [_measure(value) for value in (mine, theirs)]
+    numbers = [value for value in values if value is not None]
+    return len(numbers) == 2 and abs(numbers[0] - numbers[1]) < band  # noqa: PLR2004 - both
+
+
+def _measure(value: Any) -> float | None:
+    """A number, or an instant in seconds; None: nothing that has a distance."""
+    if isinstance(value, str):
+        try:
+            return dt.datetime.fromisoformat(value).timestamp()
+        except ValueError:
+            return None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None

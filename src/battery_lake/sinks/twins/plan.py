@@ -59,6 +59,19 @@ def model_plan(wanted: list[Document], there: dict[str, Document]) -> ModelPlan:
     return ModelPlan(missing, conflicting)
 
 
+def missing_models(folder: str, graph: Graph) -> list[Document]:
+    """Return the models that an instance lacks, what is extended first.
+
+    Raises
+    ------
+    SettingsError
+        A model has changed under the version that the instance has, or a file cannot be read.
+    """
+    plan = model_plan(models(folder), graph.models())
+    _refuse_conflicts(plan)
+    return plan.missing
+
+
 def apply_models(graph: Graph, plan: ModelPlan) -> None:
     """Add the missing models.
 
@@ -67,11 +80,15 @@ def apply_models(graph: Graph, plan: ModelPlan) -> None:
     SettingsError
         A model has changed under the version that the instance has.
     """
+    _refuse_conflicts(plan)
+    if plan.missing:
+        graph.add_models(plan.missing)
+
+
+def _refuse_conflicts(plan: ModelPlan) -> None:
     if plan.conflicting:
         raise SettingsError(
             "models have changed without a new version",
             why=", ".join(plan.conflicting),
             remedy="a published interface stays as it is: give the changed one the next version",
         )
-    if plan.missing:
-        graph.add_models(plan.missing)

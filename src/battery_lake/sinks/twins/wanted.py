@@ -29,6 +29,8 @@ _JSON: Final = {
 }
 _IN_A_MODULE: Final = r"^.*/(\d+)/(\d+)$"
 _EMPTY: Final = "{}"
+ORIGIN: Final = (ontology.WEAKEST_STD.name, *ontology.MODEL.columns, *ontology.METHOD.columns)
+"""Interval and versions of a pack's health and outlook; a pack has the last of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,13 +100,47 @@ def wanted(tables: Tables, layout: Layout) -> DataFrame:
 def _vehicles(tables: Tables, layout: Layout) -> DataFrame:
     """Vehicles, as they were last seen."""
     rows = tables.vehicles.withColumn(ontology.STATUS_VERSION, F.lit(tables.status_version).cast("bigint"))
-    names = [*ontology.VEHICLE_STATUS.columns, ontology.STATUS_VERSION]
+    rows = rows.join(_origin(tables), on="pack_id", how="left")
+    names = [*ontology.VEHICLE_STATUS.columns, *ORIGIN, ontology.STATUS_VERSION]
     if tables.positions is not None:
         places = tables.positions.select("vehicle_id", *ontology.VEHICLE_POSITION.columns)
         rows = rows.join(places, on="vehicle_id", how="left")
         names += ontology.VEHICLE_POSITION.columns
-    return _twins(
-        rows, "vehicle", "vehicle_id", layout.vehicle_model, names, ("last_seen_at", ontology.STATUS_VERSION)
+    return _twins(rows, "vehicle", "vehicle_id", layout.vehicle_model, names, (ontology.STATUS_VERSION,))
+
+
+def live(states: DataFrame, model: str, *, has_positions: bool) -> DataFrame:
+    """One row per vehicle: its twin's state, and nothing else of it.
+
+    Parameters
+    ----------
+    states
+        From :func:`battery_lake.gold.live_state.live_state`.
+    model
+        Interface of a twin that is not there yet.
+    has_positions
+        Whether it tells where the vehicle is.
+    """
+    names = ["vehicle_id", *ontology.STATE, *(ontology.VEHICLE_POSITION.columns if has_positions else ())]
+    return _twins(states, "vehicle", "vehicle_id", model, names, (ontology.SEEN,)).select(*COLUMNS)
+
+
+def _origin(tables: Tables) -> DataFrame:
+    """One row per pack: how sure its weakest cell's SOH is, and what made health and outlook."""
+    newest = F.max_by("method_version", "as_of_date").alias("method_version")
+    weakest = tables.health.groupBy("pack_id").agg(
+        newest, F.max_by("weakest_cell_id", "as_of_date").alias("w")
+    )
+    is_weakest = F.col("cell_id") == F.col("w")
+    cells = tables.cells.select("pack_id", "cell_id", "soh_std_pct", "model_version", "as_of_date")
+    return (
+        weakest
+        .join(cells, on="pack_id", how="left")
+        .groupBy("pack_id", "method_version")
+        .agg(
+            F.max(F.when(is_weakest, F.col("soh_std_pct"))).alias("soh_min_std_pct"),
+            F.max_by("model_version", "as_of_date").alias("model_version"),
+        )
     )
 
 
@@ -121,11 +157,13 @@ def _packs(tables: Tables, layout: Layout) -> DataFrame:
         .join(newest, on="pack_id", how="left")
         .join(_weakest(tables.cells, layout.weakest_cells), on="pack_id", how="left")
         .join(carrier, on="pack_id", how="left")
+        .join(_origin(tables).drop("method_version"), on="pack_id", how="left")
         .withColumns({name: F.col(f"h.{name}") for name in health})
         .withColumn(ontology.HEALTH_VERSION, F.lit(tables.health_version).cast("bigint"))
     )
     names = [
-        *ontology.PACK_REFERENCE.columns, *health, ontology.WEAKEST_CELLS, ontology.HEALTH_VERSION,
+        *ontology.PACK_REFERENCE.columns, *health, *ORIGIN[:2], ontology.WEAKEST_CELLS,
+        ontology.HEALTH_VERSION,
     ]  # fmt: skip
     order = ("as_of_date", ontology.HEALTH_VERSION)
     owner = _parent("propulsion" if layout.has_cells else "vehicle", F.col("vehicle_id"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from battery_lake.sources.eventhubs.client import partition_states
 from battery_lake.sources.eventhubs.options import parse_options
 from battery_lake.sources.eventhubs.source import EventHubsSource
+from battery_lake.vault import secret_text
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -23,7 +24,7 @@ def stream(spark: SparkSession, settings: EventHubsSettings) -> DataFrame:
 def source_options(settings: EventHubsSettings) -> dict[str, str]:
     """Return the settings as options of the source; empty ones are left out."""
     options = {
-        "connectionString": settings.connection_string.get_secret_value(),
+        "connectionString": secret_text(settings.connection_string),
         "fullyQualifiedNamespace": settings.namespace,
         "eventHubName": settings.hub,
         "credential": settings.credential,
@@ -35,7 +36,7 @@ def source_options(settings: EventHubsSettings) -> dict[str, str]:
         "prefetch": str(settings.prefetch),
         "failOnDataLoss": str(settings.fail_on_data_loss).lower(),
         "transport": settings.transport,
-        "proxy": settings.proxy.get_secret_value(),
+        "proxy": secret_text(settings.proxy),
     }
     return {name: value for name, value in options.items() if value}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from battery_lake.errors import SettingsError
 from battery_lake.sources.address import parse_connection_string
+from battery_lake.vault import secret_text
 
 if TYPE_CHECKING:
     from battery_lake.settings import KafkaSettings
@@ -56,7 +57,7 @@ def reader_options(settings: KafkaSettings, *, shaded: bool = False) -> dict[str
 
 def _address(settings: KafkaSettings, package: str) -> tuple[str, str, dict[str, str]]:
     """The brokers, the topic, and what lets one in."""
-    text = settings.connection_string.get_secret_value().strip()
+    text = secret_text(settings.connection_string).strip()
     if text and (settings.bootstrap_servers or settings.service_credential):
         raise SettingsError(
             "kafka.connection_string names brokers and login already",
@@ -101,7 +102,7 @@ def _event_hubs(text: str, topic: str, package: str) -> tuple[str, str, dict[str
 def _further(settings: KafkaSettings) -> dict[str, str]:
     """The client's options that the settings name by themselves."""
     try:
-        given = json.loads(settings.options.get_secret_value())
+        given = json.loads(secret_text(settings.options))
     except json.JSONDecodeError:
         given = None
     if not isinstance(given, dict):

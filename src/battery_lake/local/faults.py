@@ -1,4 +1,4 @@
-"""What is to go wrong: throttling, a server's errors, cut connections, half answers, delays."""
+"""What is to go wrong with a stand-in that answers over HTTP: throttling, errors, cut and half answers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import random
 import threading
 from dataclasses import dataclass, field
 from typing import Final, Literal
+
+from aiohttp import web
 
 Kind = Literal["throttle", "unavailable", "error", "cut", "half", "lost"]
 STATUS: Final[dict[str, int]] = {"throttle": 429, "unavailable": 503, "error": 500}
@@ -48,8 +50,10 @@ class Faults:
     _next: list[Fault] = field(default_factory=list)
     _storm: tuple[random.Random, float] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    asked: int = 0
+    """How many requests came."""
     met: int = 0
-    """How many requests met a fault."""
+    """How many of them met a fault."""
 
     def put(self, kind: Kind, times: int = 1, *, retry_after_s: int | None = None) -> None:
         """Let the next requests meet a fault.
@@ -83,6 +87,7 @@ class Faults:
         """Return what the present request meets."""
         with self._lock:
             fault = self._next.pop(0) if self._next else self._drawn()
+            self.asked += 1
             self.met += fault is not None
             return fault
 
@@ -92,3 +97,21 @@ class Faults:
         kinds: tuple[Kind, ...] = ("throttle", "unavailable", "error", "cut", "half", "lost")
         kind = self._storm[0].choice(kinds)
         return Fault(kind, 0 if kind == "throttle" else None)
+
+
+def cut(request: web.Request) -> web.Response:
+    """Close the connection; what is returned reaches nobody."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response(status=503)
+
+
+async def half(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
+    """Send the head and half of the body, then close."""
+    body = response.body if isinstance(response, web.Response) else None
+    text = body if isinstance(body, bytes) else b""
+    broken = web.StreamResponse(status=response.status, headers=response.headers)
+    broken.content_length = len(text) + 1
+    await broken.prepare(request)
+    await broken.write(text[: len(text) // 2])
+    return cut(request)

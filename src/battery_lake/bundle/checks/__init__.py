@@ -1,0 +1,1 @@
+"""Checks of a resolved bundle: each module knows one kind of fault."""

@@ -1,0 +1,14 @@
+"""Every file that dashboards are opened with, by its path below the repository."""
+
+from __future__ import annotations
+
+from battery_lake.serving import explorer_board, grafana, lakeview
+
+
+def rendered() -> dict[str, str]:
+    """Return the text of every file; the same contracts give the same bytes."""
+    parts = {
+        "dashboards": lakeview.rendered() | explorer_board.rendered(),
+        "grafana": grafana.rendered(),
+    }
+    return {f"{folder}/{name}": text for folder, files in parts.items() for name, text in files.items()}

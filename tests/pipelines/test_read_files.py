@@ -1,0 +1,97 @@
+"""A daily run reads what is new: old files of packs that just go on may be missing, whoever comes late."""
+
+import datetime as dt
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from chispa import assert_df_equality
+
+from battery_lake.lake.access import Lake
+from battery_lake.lake.create import ensure
+from battery_lake.lake.write import upsert
+from battery_lake.pipelines.ageing_alerts import AGEING_ALERTS
+from battery_lake.pipelines.fleet import FLEET
+from battery_lake.pipelines.health import HEALTH
+from battery_lake.pipelines.soh_changes import SOH_CHANGES
+from battery_lake.settings import load
+from battery_lake.tables.registry import table
+
+START, CELLS = dt.datetime(2026, 3, 2, 6), 2  # noqa: DTZ001 - Spark takes UTC without a zone
+SOURCES = ("gold.session", "gold.capacity_observation")
+DATED = ("gold.day_estimate", "gold.cell_health", "gold.cell_life", "gold.soh_change", "gold.pack_health",
+         "gold.battery_passport")  # fmt: skip
+TOLD = (*DATED, "gold.cell_current", "gold.fleet_daily", "gold.ageing_state")
+MODELS = {"A": "M", "B": "M", "LATE": "OTHER", "NEW": "M"}
+BEFORE = [(p, d) for p in "AB" for d in (-500, -499, -498)]
+NOW = [(p, d) for p in ("A", "B", "LATE") for d in (0, 1)]
+NEXT = [("A", 2), ("B", 2), ("NEW", 2), ("LATE", -499)]
+
+
+def evidence(pack_id, day):
+    """A day's session and observation; their values follow from pack and day alone."""
+    chance = np.random.default_rng([sum(map(ord, pack_id)), day % 1_000])
+    at = START + dt.timedelta(days=day)
+    soh = (97.0 if day < 0 else 92.0) + chance.normal(0.0, 0.2, CELLS)
+    known = {
+        "pack_id": pack_id, "started_at": at, "ended_at": at + dt.timedelta(hours=1), "method_version": "1",
+        "temperature_mean_c": 20.0, "charge_ah": -40.0,
+    }  # fmt: skip
+    session = known | {
+        "vehicle_id": f"V{pack_id}", "kind": "drive", "samples": 9, "duration_s": 3600.0, "gap_s": 0.0,
+        "throughput_ah": 40.0, "energy_wh": -14_000.0, "soc_start_pct": 90.0, "soc_end_pct": 10.0,
+    }  # fmt: skip
+    capacity = known | {
+        "method": "rest_to_rest", "capacity_ah": (0.5 * soh).tolist(), "variance_ah2": [0.0625] * CELLS,
+    }  # fmt: skip
+    return session, capacity
+
+
+@pytest.fixture(scope="module")
+def taken(spark, frame, tmp_path_factory):
+    """A lake that takes days in parts and runs after each but those that wait."""
+
+    def build():
+        settings, _ = load([f"home={tmp_path_factory.mktemp('files')}"], environment={})
+        lake = Lake(spark, settings)
+        ensure(lake, (*SOURCES, *TOLD, "reference.packs", "gold.alert", "gold.cell_state", "ops.batch"))
+        packs = [
+            {"pack_id": pack_id, "model": model, "chemistry": "NMC", "cells_in_series": CELLS,
+             "cells_per_module": 2, "rated_capacity_ah": 50.0, "rated_energy_wh": 17_500.0,
+             "warranty_from": dt.date(2024, 2, 1)}
+            for pack_id, model in MODELS.items()
+        ]  # fmt: skip
+        upsert(lake, "reference.packs", frame("reference.packs", packs))
+        return lake
+
+    return build
+
+
+def take(lake, frame, days):
+    rows = [evidence(*day) for day in days]
+    for place, name in enumerate(SOURCES):
+        upsert(lake, name, frame(name, [row[place] for row in rows]))
+
+
+def run(lake):
+    for pipeline in (AGEING_ALERTS, HEALTH, SOH_CHANGES, FLEET):
+        pipeline.run(lake)
+
+
+def test_old_files_of_packs_that_go_on_are_not_read_and_nothing_is_missing(taken, frame, without_files):
+    lake, at_once = taken(), taken()
+    for days in (BEFORE, NOW):
+        take(lake, frame, days)
+        run(lake)
+    take(lake, frame, NEXT)
+    with ExitStack() as stack:
+        for name in (*SOURCES, *DATED):
+            day = "started_at" if name in SOURCES else "as_of_date"
+            hidden = without_files(lake, name, day, START.date() - dt.timedelta(days=400), "B")
+            assert stack.enter_context(hidden), name
+        run(lake)
+    take(at_once, frame, [*BEFORE, *NOW, *NEXT])
+    run(at_once)
+    for name in TOLD:
+        found, expected = (of.read(name).orderBy(*table(name).key) for of in (lake, at_once))
+        assert_df_equality(found, expected)
