@@ -47,6 +47,8 @@ def test_exit_codes_tell_the_kinds_apart():
         "ReferenceDataError": 3,
         "DataLossError": 1,
         "RemoteError": 4,
+        "BundleError": 3,
+        "ModelError": 3,
         "QualityError": 5,
     }
 

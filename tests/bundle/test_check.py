@@ -29,8 +29,10 @@ if TYPE_CHECKING:
         "0 15 10 ? * 6L",
         "0 0 12 L-2 * ?",
         "0 0 0 ? * MON-FRI",
-    ]
-    + ["0 0 9-17 1,15 JAN,JUL ?", "0 0 12 15W * ?", "0 0 12 ? * 2#1 2027"],
+        "0 0 9-17 1,15 JAN,JUL ?",
+        "0 0 12 15W * ?",
+        "0 0 12 ? * 2#1 2027",
+    ],
 )
 def test_quartz_expressions_of_its_tutorial_are_taken(expression: str) -> None:
     assert not quartz_fault(expression)
@@ -47,8 +49,11 @@ def test_quartz_expressions_of_its_tutorial_are_taken(expression: str) -> None:
         "0 0 3 32 * ?",
         "0 0 3 ? * MOM",
         "0 0/0 3 * * ?",
-    ]
-    + ["? 0 3 * * ?", "0 0 3 ? * ?", "0 0 3 * 13 ?", "0 0 3 * * ? 1900"],
+        "? 0 3 * * ?",
+        "0 0 3 ? * ?",
+        "0 0 3 * 13 ?",
+        "0 0 3 * * ? 1900",
+    ],
 )
 def test_what_quartz_refuses_is_refused(expression: str) -> None:
     assert quartz_fault(expression)

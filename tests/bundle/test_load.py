@@ -148,7 +148,7 @@ def test_a_complex_value_follows_the_variables_in_it(folder: Path) -> None:
 def test_a_place_is_a_file_and_a_line(folder: Path) -> None:
     bundle = resolve(folder, "prod")
     assert str(bundle.where("resources", "jobs", "first", "tasks", 0, "task_key")) == "parts/jobs.yml:17"
-    assert str(bundle.where("resources", "jobs", "first", "tasks", 1, "max_retries")) == "databricks.yml:33"
+    assert str(bundle.where("resources", "jobs", "first", "tasks", 1, "max_retries")) == "databricks.yml:36"
     assert str(bundle.where("resources", "jobs", "first", "nothing")) == "parts/jobs.yml:8"
 
 
@@ -156,7 +156,7 @@ def test_a_place_is_a_file_and_a_line(folder: Path) -> None:
     ("old", "new", "message"),
     [
         ("${var.catalog}", "${var.catalogue}", r"parts/jobs.yml:9: \$\{var.catalogue\} stands for nothing"),
-        ("jobs.first.id}\n  ", "jobs.last.id}\n  ", r"parts/jobs.yml:28: .* stands for nothing"),
+        ("jobs.first.id}\n  ", "jobs.last.id}\n  ", r"parts/jobs.yml:27: .* stands for nothing"),
         ("  schemas:", "  schemas: [", "parts/jobs.yml:31: no YAML"),
         ("../jobs/a.py", "../../a.py", "parts/jobs.yml:19: ../../a.py is outside of the bundle"),
     ],

@@ -4,10 +4,12 @@ import datetime as dt
 
 import pytest
 
+from battery_lake.lake.access import Lake
 from battery_lake.lake.create import ensure
 from battery_lake.lake.newest import newest_before
 from battery_lake.lake.reach import reach
 from battery_lake.lake.write import upsert
+from battery_lake.settings import load
 
 DAY, NAME = dt.date(2026, 3, 2), "gold.pack_health"
 ROWS = [("A", -900), ("B", -900), ("A", -200), ("A", -20), ("B", -20), ("A", 0), ("L", -900)]
@@ -17,9 +19,11 @@ def day(number):
     return DAY + dt.timedelta(days=number)
 
 
-@pytest.fixture
-def told(lake, frame):
+@pytest.fixture(scope="module")
+def told(spark, frame, tmp_path_factory):
     """A table with a file for every row."""
+    settings, _ = load([f"home={tmp_path_factory.mktemp('newest')}"], environment={})
+    lake = Lake(spark, settings)
     ensure(lake, [NAME])
     for pack_id, number in ROWS:
         rows = [{"pack_id": pack_id, "as_of_date": day(number), "soh_min_pct": float(number), "alerts": [],

@@ -45,15 +45,23 @@ def say(live, frame):
     """Put messages into silver: vehicle, second after noon, and what differs."""
 
     def said(*messages):
+        same = {
+            "soc_pct": 50.0, "state": "driving", "current_a": -20.0, "flags": [],
+            "temperatures_c": [20.0, 25.0],
+            "enqueued_at": NOON, "hub": "h", "partition_id": "0", "message_index": 0,
+        }  # fmt: skip
         rows = [
             {
-                "pack_id": f"P-{vehicle[:9]}", "vehicle_id": vehicle,
-                "measured_at": NOON + dt.timedelta(seconds=at), "sequence": at, "soc_pct": 50.0, "state": "driving", "current_a": -20.0, "flags": [],
-                "temperatures_c": [20.0, 25.0], "enqueued_at": NOON, "hub": "h", "partition_id": "0",
-                "sequence_number": at, "message_index": 0, **more,
+                **same,
+                "pack_id": f"P-{vehicle[:9]}",
+                "vehicle_id": vehicle,
+                "measured_at": NOON + dt.timedelta(seconds=at),
+                "sequence": at,
+                "sequence_number": at,
+                **more,
             }
             for vehicle, at, more in messages
-        ]  # fmt: skip
+        ]
         insert_missing(live[0], "silver.telemetry", frame("silver.telemetry", rows))
 
     return said
@@ -80,14 +88,14 @@ def test_the_newest_message_of_each_vehicle_reaches_its_twin_once(live, say):
     assert once(lake) == (2, 0, 0, 2)
     say(("V1", 6, {"soc_pct": 48.0}), ("V2", 6, {}))
     standin.faults.put("unavailable", 200)
-    with pytest.raises(RemoteError, match="could not be brought up to date"):
+    with pytest.raises(RemoteError, match=r"did not answer|could not be brought"):
         once(lake)
     standin.faults._next.clear()
     assert graph.twin("vehicle-V1")["$etag"] == etag
     assert once(lake) == (2, 2, 0, 0)
     assert graph.twin("vehicle-V1")["soc_pct"] == 48.0
     assert len(list(graph.query("SELECT * FROM DIGITALTWINS"))) == 3
-    told = lake.read("ops.batch").where("pipeline = 'live_twins'").collect()
+    told = lake.read("ops.batch").where("pipeline = 'live_twins' AND rows_in > 0").collect()
     assert [row.rows_in for row in sorted(told, key=lambda row: row.batch_id)] == [2, 2, 2]
     assert all(row.lag_s > 0 for row in told)
 

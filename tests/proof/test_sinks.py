@@ -30,6 +30,7 @@ from battery_lake.sinks.adx.client import ExplorerClient
 from battery_lake.sinks.twins import ontology
 from battery_lake.sinks.twins.client import Address, Graph
 from battery_lake.sinks.twins.ids import twin_id
+from battery_lake.tables.registry import table
 
 from .made_gold import CELLS_A_MODULE, Fleet
 
@@ -244,7 +245,9 @@ def gold(sinks: Sinks, name: str) -> list[dict[str, Any]]:
     files = DeltaTable(sinks.fleet.lake.path(name)).file_uris()
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        found = connection.sql("SELECT * FROM read_parquet($1)", params=[files])
+        # Files that a MERGE wrote may have Delta's own columns too.
+        listed = ", ".join(f'"{column}"' for column in table(name).column_names)
+        found = connection.sql(f"SELECT {listed} FROM read_parquet($1)", params=[files])
         rows: list[dict[str, Any]] = found.to_arrow_table().to_pylist()
     return rows
 

@@ -126,7 +126,10 @@ def merge(below: Any, above: Any) -> Any:
         joined = Map(below.mark)
         for tree in (below, above):
             for key, value in tree.items():
-                joined.put(key, merge(joined[key], value) if key in joined else value, tree.marks[key])
+                inner = merge(joined[key], value) if key in joined else value
+                # What is joined began where it was first written; what is replaced stands where it is now.
+                is_joined = key in joined and inner is not value
+                joined.put(key, inner, joined.marks[key] if is_joined else tree.marks[key])
         return joined
     if isinstance(below, Seq) and isinstance(above, Seq):
         items = Seq(below.mark)

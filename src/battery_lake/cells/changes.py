@@ -198,8 +198,9 @@ def bend(
     found = np.full((7, values.shape[1]), np.nan)
     if enough.any():
         other = _filled(disturbance, days)
-        chosen = (part if enough.all() else part[:, enough] for part in (values, std, told))
-        found[:, enough] = _bend(days, *chosen, other, params)
+        if not enough.all():
+            values, std, told = values[:, enough], std[:, enough], told[:, enough]
+        found[:, enough] = _bend(days, values, std, told, other, params)
     return Bend(*found)
 
 

@@ -63,14 +63,18 @@ class Usual:
         Logarithm of the usual life. [1], shape ``(rows,)``
     std
         Standard deviation of the logarithm. [1], shape ``(rows,)``
+    length_share
+        With what power a place counts by the length of life that it stands for: 0, all places alike, to 1,
+        as of a density over lives. [1]
     """
 
     log_days: Floats
     std: Floats
+    length_share: float = 0.0
 
     def __getitem__(self, rows: slice) -> Usual:
         """Return some of the rows."""
-        return Usual(self.log_days[rows], self.std[rows])
+        return Usual(self.log_days[rows], self.std[rows], self.length_share)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -238,7 +242,11 @@ def _shipped(rows: int, eol_soh_pct: float, params: OutlookParams) -> Usual:
 def _before(now: Floats, usual: Usual) -> Floats:
     """Logarithm of the weight of each place by the life that it means, shape ``(rows, places)``."""
     apart = log_lives(now) - usual.log_days[:, None]
-    return np.asarray(-0.5 * (apart / usual.std[:, None]) ** 2)
+    before = -0.5 * (apart / usual.std[:, None]) ** 2
+    if usual.length_share:
+        # Near the end of life a step of the places is a short step of lives.
+        before -= usual.length_share * np.logaddexp(0.0, -LOG_RATIOS)
+    return np.asarray(before)
 
 
 def _left(

@@ -20,6 +20,12 @@ OTHERS: Final = ""
 USUAL_EFC_PER_DAY: Final = 0.15
 """Use at which the usual fade holds. [1/d]"""
 
+LENGTH_SHARE: Final = 0.5
+"""Power with which a fitted prior counts the length of life that a place stands for. [1]
+
+On three simulated fleets the median erred least so: without it lives were told too short, at 1 too long.
+"""
+
 MOST_TIMES: Final = 8.0
 """More than so many times the usual use, or less than this part of it, counts as that. [1]"""
 
@@ -37,7 +43,7 @@ class KindPrior:
     life_std
         Standard deviation of the logarithm of lives of the same use. [1]
     packs
-        So many packs it was fitted to.
+        So many packs it was fitted to; 0: it is the product's own.
     """
 
     fade_pct_per_day: float
@@ -76,7 +82,8 @@ class LifePrior:
         kind = self.kinds.get(chemistry, self.kinds[OTHERS])
         loss = max(100.0 - eol_soh_pct, LEAST_LOSS_PCT)
         log_days = np.log(loss / kind.fade_pct_per_day) - kind.use_power * log_use(efc_per_day)
-        return Usual(log_days, np.full(log_days.shape, kind.life_std))
+        share = LENGTH_SHARE if kind.packs else 0.0
+        return Usual(log_days, np.full(log_days.shape, kind.life_std), share)
 
     def as_dict(self) -> dict[str, Any]:
         """Return the prior as plain data, without its version."""

@@ -171,7 +171,7 @@ def _filtered(packs: list[Pack], width: int, params: HealthParams) -> Iterator[p
         soh, soh_variance = 100.0 * capacity / rated, (100.0 / rated) ** 2 * variance
         state = step(state, day, soh, soh_variance, params.filter, np.nan_to_num(count).astype(np.int64))
         history.append(state)
-        shown.append(_compared(state, relative, std, width, params.string))
+        shown.append(as_told(state, relative, std, width, params.string))
         lives.take(day[::width], soh, soh_variance, shown[-1].soh_pct, params.outlook)
     whole, told = _stacked(history), _stacked(shown)
     resistances = follow(
@@ -191,10 +191,22 @@ def _filtered(packs: list[Pack], width: int, params: HealthParams) -> Iterator[p
 _DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count", "relative", "relative_std")
 
 
-def _compared(
+def as_told(
     state: FilterState, relative: Floats, std: Floats, width: int, params: StringParams
 ) -> FilterState:
-    """The state as it is told: cells of a string weighed against each other."""
+    """Return the state as it is told: cells of a string weighed against each other.
+
+    Parameters
+    ----------
+    state
+        By the filter. Shape ``(packs x width,)``
+    relative, std
+        Of each cell beside its string, and its standard deviation. Shape ``(packs x width,)``
+    width
+        Cells of a string.
+    params
+        What is assumed of it.
+    """
 
     def by_string(values: Floats) -> Floats:
         return values.reshape(-1, width)
@@ -253,7 +265,8 @@ def _rows(
     """
     count = pack.days.size
     known = _each(lambda name: getattr(history, name)[1:])
-    told = np.isfinite(pack.capacity_ah)
+    # Cells that are compared are told together: each on a day of its own, they would not compare.
+    told = np.isfinite(pack.capacity_ah) | np.isfinite(pack.relative)
     is_last = np.arange(count) == count - 1
 
     def by_cell(values: np.ndarray, kind: pa.DataType | None = None) -> pa.Array:

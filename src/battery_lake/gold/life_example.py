@@ -13,7 +13,9 @@ from battery_lake.cells.life_outlook import LifeHistory, OutlookParams, place_li
 from battery_lake.cells.life_points import add_day, joined, means
 from battery_lake.cells.life_templates import templates_of
 from battery_lake.cells.soh_filter import FilterParams, FilterState, initial_state, step
+from battery_lake.cells.string_comparison import StringParams
 from battery_lake.gold.arrow import floats, lists, numbers, side_by_side
+from battery_lake.gold.cell_state import as_told
 from battery_lake.gold.pack_evidence import Pack, packs_of
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ class ExampleParams:
     first_days, every_days
         The first moment after the first evidence, and the time between two; it doubles where there would be
         too many. [d]
-    filter, outlook
+    filter, string, outlook
         The same as in scoring.
     """
 
@@ -55,6 +57,7 @@ class ExampleParams:
     first_days: float = 30.0
     every_days: float = 182.0
     filter: FilterParams = field(default_factory=FilterParams)
+    string: StringParams = field(default_factory=StringParams)
     outlook: OutlookParams = field(default_factory=OutlookParams)
 
 
@@ -76,7 +79,8 @@ def _examples(batches: Iterable[pa.RecordBatch], params: ExampleParams) -> Itera
         table = pa.Table.from_batches([batch])
         widths = floats(table, "cells_in_series")
         for width in np.unique(widths):
-            packs = packs_of(table.filter(pa.array(widths == width)), int(width), params.eol_soh_pct)
+            own = table.filter(pa.array(widths == width))
+            packs = packs_of(own, int(width), params.eol_soh_pct, params.string)
             packs = [pack for pack in packs if pack.days.size and pack.kind.is_known]
             if packs:
                 yield from _followed(packs, int(width), params)
@@ -96,21 +100,22 @@ def _followed(packs: list[Pack], width: int, params: ExampleParams) -> Iterator[
     looks: list[list[dict[str, Any]]] = [[] for _ in packs]
     known: list[Floats] = []
     evidence = (side_by_side([getattr(pack, name) for pack in packs], width) for name in _DAILY)
-    for k, (day, capacity, variance, count) in enumerate(zip(*evidence, strict=True)):
+    for k, (day, capacity, variance, count, relative, std) in enumerate(zip(*evidence, strict=True)):
         soh, soh_variance = 100.0 * capacity / rated, (100.0 / rated) ** 2 * variance
         state = step(state, day, soh, soh_variance, params.filter, np.nan_to_num(count).astype(np.int64))
-        by_pack = [values.reshape(len(packs), width) for values in (soh, soh_variance, state.soh_pct)]
+        told = as_told(state, relative, std, width, params.string).soh_pct
+        by_pack = [values.reshape(len(packs), width) for values in (soh, soh_variance, told)]
         add_day(points, day[::width], *by_pack)
         known.append(by_pack[2][:, chosen].copy())
         for place in (p for p, own in enumerate(moments) if k in own):
-            told = means(points[np.array([place])])
-            looks[place].append(_look(packs[place], k, told, known[-1][place], chosen, params))
+            point = means(points[np.array([place])])
+            looks[place].append(_look(packs[place], k, point, known[-1][place], chosen, params))
     filtered = np.stack(known)
     for place, (pack, own) in enumerate(zip(packs, looks, strict=True)):
         yield from _rows(pack, own, _lives(pack, filtered[: pack.days.size, place])).to_batches()
 
 
-_DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count")
+_DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count", "relative", "relative_std")
 
 
 def moments_of(days: Ints, params: ExampleParams) -> set[int]:

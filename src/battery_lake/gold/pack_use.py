@@ -65,7 +65,7 @@ class PackUse:
         return np.asarray(ah_per_day / (2.0 * rated_ah))
 
     def _used_days(self, places: Ints) -> Floats:
-        return np.maximum(self.day[places] - self.first_day + 1.0, 1.0)
+        return np.asarray(np.maximum(self.day[places] - self.first_day + 1.0, 1.0), dtype=np.float64)
 
     def before(self, place: int) -> dict[str, float]:
         """Return the fields of the state before one of the days."""

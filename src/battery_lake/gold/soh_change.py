@@ -46,7 +46,7 @@ REASONS: Final = {
     "wide_interval_narrowed": "the interval was wide, and new evidence narrowed it by a quarter or more",
     "cold_windows": "the windows were colder than 10 °C, where capacity looks low",
     "new_window": "charges or drives between rests told of the capacity",
-    "no_window_stands": "no observation stands in the table that could have moved it",
+    "no_window_stands": "no observation of the cell stands that moved it: its string's did, or it has gone",
 }
 """All codes and what they mean, the most telling first."""
 

@@ -90,7 +90,7 @@ class Examples:
             own = self.eol_soh_pct == eol
             *told, _ = outlook_of_places(
                 self.places[own][:, None, :], self.now_days[own], self.soh_pct[own][:, None], float(eol),
-                Usual(usual.log_days[own], usual.std[own]), OutlookParams().horizon_days,
+                Usual(usual.log_days[own], usual.std[own], usual.length_share), OutlookParams().horizon_days,
             )  # fmt: skip
             quantiles[own] = np.concatenate(told, axis=1)
         _, number = np.unique(self.pack, return_inverse=True)
@@ -98,15 +98,15 @@ class Examples:
 
     def _usual(self, prior_of: Callable[[str], LifePrior]) -> Usual:
         """The usual life of every row by its pack's prior."""
-        found = Usual(np.empty(self.pack.size), np.empty(self.pack.size))
+        log_days, std, share = np.empty(self.pack.size), np.empty(self.pack.size), 0.0
         for pack in np.unique(self.pack):
             own = np.flatnonzero(self.pack == pack)
             first = own[0]
             told = prior_of(self.packs[pack]).usual(
                 str(self.chemistry[first]), float(self.eol_soh_pct[first]), self.efc_per_day[own]
             )
-            found.log_days[own], found.std[own] = told.log_days, told.std
-        return found
+            log_days[own], std[own], share = told.log_days, told.std, told.length_share
+        return Usual(log_days, std, share)
 
 
 def read_examples(table: pa.Table) -> Examples:

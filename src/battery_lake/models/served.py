@@ -16,7 +16,7 @@ import yaml
 from mlflow.exceptions import MlflowException
 from mlflow.models import set_model
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
-from mlflow.pyfunc import PythonModel
+from mlflow.pyfunc.model import PythonModel
 
 from battery_lake.cells.cell_outlook import CellFeatures, cell_outlooks
 from battery_lake.cells.life_prior import from_dict

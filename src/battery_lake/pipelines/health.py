@@ -6,6 +6,7 @@ filtered anew from its first day.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
@@ -37,8 +38,23 @@ ANEW: Final = "TIMESTAMP'1900-01-01'"
 """A pack whose first day nobody knows goes on from here: before every day."""
 
 
-def health_batch(lake: Lake, changed: DataFrame, prior: LifePrior | None) -> Counts:
-    """Filter the touched packs on, or anew, and write what is different."""
+def health_batch(lake: Lake, changed: DataFrame) -> Counts:
+    """Filter the touched packs on, or anew, by the champion of now, and write what is different."""
+    return follow_packs(lake, changed, champion(lake.settings))
+
+
+def follow_packs(lake: Lake, changed: DataFrame, prior: LifePrior | None) -> Counts:
+    """Filter the touched packs on, or anew, and write what is different.
+
+    Parameters
+    ----------
+    lake
+        The tables.
+    changed
+        Packs and instants that something changed at.
+    prior
+        What lives are like; None: that of the product.
+    """
     packs = lake.read("reference.packs")
     states = lake.read("gold.cell_state")
     plan = kept(lake, "health.plan", _plan(changed, states))
@@ -124,7 +140,7 @@ def rescore(lake: Lake) -> Counts:
     """Tell every pack's newest day anew by the champion of now, from the state before that day."""
     ensure(lake, dict.fromkeys((*HEALTH.reads, *HEALTH.writes)))
     newest = lake.read("gold.cell_state").select("pack_id", F.col("as_of_at").alias("started_at"))
-    return health_batch(lake, newest, champion(lake.settings))
+    return health_batch(lake, newest)
 
 
 def _run(lake: Lake, progress: Progress) -> RunResult:
@@ -137,7 +153,7 @@ def _run(lake: Lake, progress: Progress) -> RunResult:
         lake,
         "health",
         sources[0].unionByName(sources[1]),
-        plain(partial(health_batch, prior=prior)),
+        plain(partial(follow_packs, prior=prior)),
         progress,
     )
 

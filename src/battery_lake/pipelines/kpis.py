@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F
@@ -12,6 +11,7 @@ from battery_lake.gold.message_daily import message_daily
 from battery_lake.gold.pack_now import USE_DAYS, Known, pack_now
 from battery_lake.lake.changes import changes
 from battery_lake.lake.newest import newest_before
+from battery_lake.lake.reach import reach
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.pipelines.fleet import END_OF_TIME
@@ -23,14 +23,19 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
+    from battery_lake.lake.reach import Reach
 
 
 def packs_batch(lake: Lake, changed: DataFrame) -> Counts:
     """Tell the touched packs again, and the quantiles over all packs as they then stand."""
-    touched = kept(lake, "kpis.touched", changed.groupBy("pack_id").agg(F.min("as_of_date").alias("low")))
-    low: dt.date = touched.agg(F.min("low")).collect()[0][0] or END_OF_TIME
+    # A change of a pack's reference has no day: its rows are looked for further and further back.
+    since = F.coalesce(F.min("as_of_date"), F.lit(END_OF_TIME.date()))
+    touched = kept(lake, "kpis.touched", changed.groupBy("pack_id").agg(since.alias("from_at")))
+    starts = reach(touched)
+    if starts is None:
+        return Counts()
     packs = touched.select("pack_id")
-    fresh = kept(lake, "kpis.packs", _packs(lake, packs, low))
+    fresh = kept(lake, "kpis.packs", _packs(lake, packs, starts))
     stored = lake.read(PACK_NOW.name).join(F.broadcast(packs), on="pack_id", how="left_semi")
     written = upsert(lake, PACK_NOW.name, replacing(fresh, stored, PACK_NOW.key))
     fleet = kept(lake, "kpis.fleet", fleet_now(lake.read(PACK_NOW.name)))
@@ -38,20 +43,20 @@ def packs_batch(lake: Lake, changed: DataFrame) -> Counts:
     return Counts(rows_in=written, rows_kept=written)
 
 
-def _packs(lake: Lake, packs: DataFrame, low: dt.date) -> DataFrame:
+def _packs(lake: Lake, packs: DataFrame, starts: Reach) -> DataFrame:
     """Rows of the touched packs: newest days are looked for near the change first."""
-    ever = packs.withColumn("first_date", F.lit(END_OF_TIME))
+    ever = packs.withColumn("first_date", F.lit(END_OF_TIME.date()))
 
     def newest(name: str, columns: Any) -> DataFrame:
-        found = newest_before(lake, name, ever, low, columns, f"kpis.{name}")
+        found = newest_before(lake, name, ever, starts, columns, f"kpis.{name}")
         return kept(lake, f"kpis.{name}.newest", found.select("row.*"))
 
     def own(name: str) -> DataFrame:
         return lake.read(name).join(F.broadcast(packs), on="pack_id", how="left_semi")
 
     passports = newest(BATTERY_PASSPORT.name, BATTERY_PASSPORT.column_names)
-    oldest = passports.agg(F.min("as_of_date")).collect()[0][0] or END_OF_TIME
-    recent = f"started_at >= DATE'{oldest - dt.timedelta(days=USE_DAYS)}'"
+    newest_days = reach(passports.select("pack_id", F.col("as_of_date").alias("from_at")))
+    recent = "false" if newest_days is None else newest_days.back(USE_DAYS).instants("started_at")
     known = Known(
         health=newest(PACK_HEALTH.name, PACK_HEALTH.column_names),
         passports=passports,

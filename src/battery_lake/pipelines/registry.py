@@ -20,6 +20,7 @@ from battery_lake.pipelines.kpis import KPIS
 from battery_lake.pipelines.live_twins import LIVE_TWINS
 from battery_lake.pipelines.maintain import maintain_tables
 from battery_lake.pipelines.model import Silent
+from battery_lake.pipelines.promote import PROMOTE
 from battery_lake.pipelines.push_adx import PUSH_ADX
 from battery_lake.pipelines.push_twins import PUSH_TWINS
 from battery_lake.pipelines.quality import QUALITY
@@ -27,6 +28,7 @@ from battery_lake.pipelines.refine import REFINE
 from battery_lake.pipelines.sessions import SESSIONS
 from battery_lake.pipelines.signal_faults import SIGNAL_FAULTS
 from battery_lake.pipelines.soh_changes import SOH_CHANGES
+from battery_lake.pipelines.train import TRAIN
 from battery_lake.session import spark_session
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ PIPELINES: Final[dict[str, Pipeline]] = {
         PUSH_ADX,
         PUSH_TWINS,
         LIVE_TWINS,
+        TRAIN,
+        PROMOTE,
     )
 }
 """Pipeline by name, upstream first."""
@@ -64,6 +68,8 @@ JOBS: Final[dict[str, tuple[Pipeline, ...]]] = {
     "quality": (QUALITY,),
     "push_adx": (PUSH_ADX,),
     "push_twins": (PUSH_TWINS, LIVE_TWINS),
+    "train": (TRAIN,),
+    "promote": (PROMOTE,),
 }
 """Job by name: the pipelines that it runs, in order. The files in jobs/ and the commands run these."""
 

@@ -99,16 +99,16 @@ def _explorer(lake: Lake) -> Iterator[Held]:
         for pushed in pushed_tables(lake):
             try:
                 number = client.query(f"{pushed.name} | count")[0]["Count"]
-                newest = client.query(_newest_row(pushed))
+                dated = [c.name for c in pushed.columns if c.type in {"date", "timestamp"}]
+                newest = client.query(_newest_row(pushed, dated[0])) if dated else []
             except RefusedError as fault:
                 yield Held("", pushed.name, None, str(fault))
                 continue
             yield Held("", pushed.name, int(number), _first(newest))
 
 
-def _newest_row(pushed: Pushed) -> str:
-    dated = [column.name for column in pushed.columns if column.type in {"date", "timestamp"}]
-    return f"{pushed.name} | sort by {dated[0]} desc | take 1 | project {dated[0]}"
+def _newest_row(pushed: Pushed, at: str) -> str:
+    return f"{pushed.name} | sort by {at} desc | take 1 | project {at}"
 
 
 def _first(rows: list[dict[str, Any]]) -> str:

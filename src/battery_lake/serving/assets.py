@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from battery_lake.serving import explorer_board, grafana, lakeview
+from battery_lake.serving import explorer_board, grafana, lakeview, powerbi
 
 
 def rendered() -> dict[str, str]:
@@ -10,5 +10,6 @@ def rendered() -> dict[str, str]:
     parts = {
         "dashboards": lakeview.rendered() | explorer_board.rendered(),
         "grafana": grafana.rendered(),
+        "powerbi": powerbi.rendered(),
     }
     return {f"{folder}/{name}": text for folder, files in parts.items() for name, text in files.items()}

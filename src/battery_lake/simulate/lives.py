@@ -109,7 +109,9 @@ def _seen(spec: LivesSpec, number: int, reference: PackReference) -> SeenLife:
     std = vehicle.rated_ah * OBSERVATION_STD_FRAC * rng.lognormal(0.0, 0.3, day.size)[:, None]
     bias = rng.normal(0.0, BIAS_STD_FRAC) + rng.normal(0.0, BIAS_STD_FRAC, fleet.cells_in_series)
     noise = vehicle.rated_ah * bias + std * rng.standard_normal(true.shape)
-    since_last_km = np.diff(np.cumsum(distance_km)[day], prepend=0.0)
+    driven_km = np.cumsum(distance_km)
+    # What came before the first look is not seen.
+    since_last_km = np.diff(driven_km[day], prepend=driven_km[day[0]] - distance_km[day[0]])
     # Charge goes through a pack twice: out and in.
     throughput_ah = 2.0 * vehicle.habits.consumption_ah_per_km * since_last_km
     begun = dt.datetime.combine(fleet.start, dt.time(3), tzinfo=dt.UTC)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from battery_lake.bundle.load import Bundle
     from battery_lake.pipelines.model import Pipeline
 
+BESIDE_TABLES: Final = {("train", "promote")}
+"""Pipelines of which the second takes from the first what is in no table: a model."""
+
 SECRET: Final = re.compile(r"(?i)(key|password|token|connection_string|secret)[\w.]*=(?!secret:|$|\$\{)\S+")
 REQUIREMENT: Final = re.compile(
     r"[A-Za-z0-9][\w.-]*(\[[\w,-]+\])?\s*((===|==|~=|!=|<=|>=|<|>)\s*[\w.*+!-]+\s*,?\s*)+"
@@ -289,7 +292,8 @@ def _before(first: tuple[Pipeline, ...], second: tuple[Pipeline, ...]) -> bool:
     """Whether something in ``second`` waits for ``first``: it reads, or writes too, what that writes."""
     order = list(registry.PIPELINES)
     return any(
-        order.index(a.name) < order.index(b.name) and set(a.writes) & {*b.reads, *b.writes}
+        (a.name, b.name) in BESIDE_TABLES
+        or (order.index(a.name) < order.index(b.name) and set(a.writes) & {*b.reads, *b.writes})
         for a in first
         for b in second
     )
