@@ -66,7 +66,7 @@ FAULTS = (
     # what a YAML parser sees
     Seeded("tab as indent", HEALTH, "      tasks:\n", "\t  tasks:\n"),
     Seeded("a key stands twice", PUSH, "      timeout_seconds: 7200\n", "      timeout_seconds: 7200\n" * 2),
-    Seeded("an open quote", MAIN, 'cli_version: ">= 0.260.0"', 'cli_version: ">= 0.260.0'),
+    Seeded("an open quote", MAIN, 'cli_version: ">= 0.281.0"', 'cli_version: ">= 0.281.0'),
     Seeded("an open bracket", SCHEMAS, "      name: silver\n", "      name: [silver\n"),
     # fields and values of the API
     Seeded("a misspelt field of a task", HEALTH, "          depends_on:", "          depend_on:"),

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING, Any
 
 from battery_lake.settings import known_keys
+from battery_lake.tables.kpis import KPIS
 from battery_lake.tables.registry import TABLES
 
 if TYPE_CHECKING:
@@ -85,6 +87,19 @@ def test_the_status_of_a_demo_counts_tables_and_pipelines(
         "ingest", "refine", "signal_faults", "alerts", "sessions", "capacity", "ageing_alerts", "health",
         "soh_changes", "fleet",
     ]  # fmt: skip
+
+
+def test_key_figures_are_those_of_the_lake(
+    run: Callable[..., Any], demo_home: Any, rows: Callable[..., list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(demo_home.path, home)  # their tables are brought up to date first
+    told = {row["kpi"]: row for row in run("--set", f"home={home}", "kpis", "--json").json}
+    assert list(told) == list(KPIS)
+    cells = [row["soh_pct"] for row in rows(demo_home.path, "gold.cell_current")]
+    assert told["soh_weakest_cell"]["value"] == min(cells)
+    kept = len(rows(demo_home.path, "silver.telemetry"))
+    assert told["messages"]["value"] >= kept > 0
 
 
 def test_a_report_is_written_where_it_is_wanted(

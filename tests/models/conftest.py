@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 FLEET = FleetSpec(
-    vehicles=40, days=12 * 365, start=dt.date(2012, 1, 1), cells_in_series=4, cells_per_module=4,
-    lfp_share=0.5, seed=5,
+    vehicles=40, days=12 * 365, start=dt.date(2012, 1, 1), cells_in_series=2, cells_per_module=2,
+    lfp_share=0.5, seed=7,
 )  # fmt: skip
 
 
@@ -36,7 +36,7 @@ def aged(spark: SparkSession, frame: Callable, tmp_path_factory: pytest.TempPath
     write_reference(home / "reference", *references(FLEET))
     load_reference(lake, home / "reference")
     ensure(lake, ("gold.session", "gold.capacity_observation"))
-    lives = list(seen_lives(LivesSpec(FLEET, evidence_share=0.04)))
+    lives = list(seen_lives(LivesSpec(FLEET, evidence_share=0.03)))
     upsert(lake, "gold.session", frame("gold.session", [row for life in lives for row in sessions(life)]))
     upsert(
         lake,

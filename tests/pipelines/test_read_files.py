@@ -22,6 +22,7 @@ SOURCES = ("gold.session", "gold.capacity_observation")
 DATED = ("gold.day_estimate", "gold.cell_health", "gold.cell_life", "gold.soh_change", "gold.pack_health",
          "gold.battery_passport")  # fmt: skip
 TOLD = (*DATED, "gold.cell_current", "gold.fleet_daily", "gold.ageing_state")
+LONG_AGO = START.date() - dt.timedelta(days=400)
 MODELS = {"A": "M", "B": "M", "LATE": "OTHER", "NEW": "M"}
 BEFORE = [(p, d) for p in "AB" for d in (-500, -499, -498)]
 NOW = [(p, d) for p in ("A", "B", "LATE") for d in (0, 1)]
@@ -78,6 +79,13 @@ def run(lake):
         pipeline.run(lake)
 
 
+def split(lake, name, day):
+    """Lay the old rows of A and B into a file of their own, as clustering does with more of them."""
+    rows, is_old = lake.read(name), f"{day} < DATE'{LONG_AGO}' AND pack_id <= 'B'"
+    apart = rows.where(is_old).coalesce(1).unionByName(rows.where(f"NOT ({is_old})").coalesce(1))
+    apart.write.format("delta").mode("overwrite").option("dataChange", "false").save(lake.path(name))
+
+
 def test_old_files_of_packs_that_go_on_are_not_read_and_nothing_is_missing(taken, frame, without_files):
     lake, at_once = taken(), taken()
     for days in (BEFORE, NOW):
@@ -87,8 +95,8 @@ def test_old_files_of_packs_that_go_on_are_not_read_and_nothing_is_missing(taken
     with ExitStack() as stack:
         for name in (*SOURCES, *DATED):
             day = "started_at" if name in SOURCES else "as_of_date"
-            hidden = without_files(lake, name, day, START.date() - dt.timedelta(days=400), "B")
-            assert stack.enter_context(hidden), name
+            split(lake, name, day)
+            assert stack.enter_context(without_files(lake, name, day, LONG_AGO, "B")), name
         run(lake)
     take(at_once, frame, [*BEFORE, *NOW, *NEXT])
     run(at_once)

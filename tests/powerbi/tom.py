@@ -1,4 +1,4 @@
-"""Microsoft's own reader of TMDL, through its modelling server: what it makes of a folder, and what it refuses."""
+"""Microsoft's own reader of TMDL, through its modelling server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PACKAGE = ("@microsoft/powerbi-modeling-mcp", "0.5.0-beta.13")
 START = {"protocolVersion": "2024-11-05", "capabilities": {}, "clientInfo": {"name": "tests", "version": "1"}}
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """What the reader says of a folder that it does not take."""
 
 
@@ -44,14 +44,14 @@ class Tom:
             answer = json.loads(line) if line.startswith("{") else {}
             if answer.get("id") == self.number:
                 return answer
-        raise Refusal("the server has ended")
+        raise RefusalError("the server has ended")
 
     def _call(self, tool: str, **request: Any) -> str:
         answer = self._ask("tools/call", {"name": tool, "arguments": {"request": request}})
         result = answer.get("result", {})
         text = "".join(part.get("text", "") for part in result.get("content", ()))
         if result.get("isError") or "error" in answer or '"success":false' in text.replace(" ", ""):
-            raise Refusal(text or str(answer.get("error")))
+            raise RefusalError(text or str(answer.get("error")))
         return text
 
     def load(self, folder: Path) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def new_command(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Comma
 @pytest.fixture(scope="session")
 def new_demo(new_command: Callable[..., Command]) -> Callable[..., Command]:
     """Make a demo on a new home."""
-    return lambda *arguments: new_command("demo", "--json", *arguments)
+    return lambda *arguments: new_command("demo", "--no-sinks", "--json", *arguments)
 
 
 @pytest.fixture

@@ -155,6 +155,7 @@ def test_what_is_killed_and_stormed_ends_with_both_sinks_equal_to_gold(
     disturb(sinks, size, typical_s, tell)
     before = finish(sinks, size, number=1_000)
     sinks.storm(0.0)
+    assert met(sinks) > 0, "the storm met nobody"
     problems = [*twin_differences(sinks, before), *explorer_differences(sinks)]
     assert problems == [], f"seed {SEED}"
     assert finish(sinks, size) == before, "another push sends nothing: not one ETag differs"
@@ -321,9 +322,10 @@ def explorer_differences(sinks: Sinks) -> list[str]:
     with ExplorerClient(sinks.explorer.address, sinks.explorer.database) as client:
         for name in TABLES:
             pushed = PUSHED[name]
-            shown, held = ([comparable(row) for row in rows] for rows in (
-                client.query(pushed.name), gold(sinks, name)
-            ))  # fmt: skip
+            # JSON has no word for what is no number: a stream brings nothing for it.
+            not_a_number = None if pushed.streaming else "NaN"
+            shown = [comparable(row, not_a_number) for row in client.query(pushed.name)]
+            held = [comparable(row, not_a_number) for row in gold(sinks, name)]
             wanted = {tuple(row[key] for key in pushed.contract.key): row for row in held}
             there = {tuple(row[key] for key in pushed.contract.key): row for row in shown}
             if len(shown) != len(held):
@@ -337,14 +339,14 @@ def explorer_differences(sinks: Sinks) -> list[str]:
     return found
 
 
-def comparable(row: dict[str, Any]) -> dict[str, Any]:
-    """Instants in UTC, days as their first instant, what is no number as text."""
+def comparable(row: dict[str, Any], not_a_number: str | None) -> dict[str, Any]:
+    """Instants in UTC, days as their first instant, what is no number as told."""
 
     def plain(value: Any) -> Any:
         if isinstance(value, dt.datetime):
             return value.replace(tzinfo=None)
         if isinstance(value, dt.date):
             return dt.datetime.combine(value, dt.time())
-        return "NaN" if isinstance(value, float) and math.isnan(value) else value
+        return not_a_number if isinstance(value, float) and math.isnan(value) else value
 
     return {name: plain(value) for name, value in row.items()}

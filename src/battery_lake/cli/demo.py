@@ -43,7 +43,7 @@ class DemoInput:
     source: str
 
 
-@app.command(epilog="Examples: battery-lake demo --data ../data | battery-lake demo --source files")
+@app.command(epilog="Examples: battery-lake demo --data ../data | battery-lake demo --no-sinks")
 def demo(
     context: typer.Context,
     data: Annotated[
@@ -59,6 +59,9 @@ def demo(
     clean: Annotated[
         bool, typer.Option(help="Throw away what an earlier demo left, and start anew.")
     ] = False,
+    sinks: Annotated[
+        bool, typer.Option(help="Fill Digital Twins and Data Explorer on this machine at the end.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary for machines.")] = False,
 ) -> None:
     """Run the whole way once: telemetry in, health and life of every cell out, and a report."""
@@ -86,8 +89,7 @@ def demo(
         lake = Lake(spark_session(reading), reading)
         _reference(lake, progress)
         results = _pipelines(lake, progress)
-    with demo_sinks(settings, progress.say) as leading:
-        progress.say("sinks: Digital Twins and Data Explorer on this machine")
+    with demo_sinks(settings, progress.say, wanted=sinks) as leading:
         lake = Lake(lake.spark, leading)
         results += push(lake, progress)
         progress.say("report: reading gold, and the sinks")

@@ -21,8 +21,8 @@ SDKS = ("azure.digitaltwins.core", "azure.kusto.data", "azure.kusto.ingest")
 
 
 @contextlib.contextmanager
-def demo_sinks(settings: Settings, say: Callable[[str], None]) -> Iterator[Settings]:
-    """Run both and yield settings that lead there; where an SDK is missing, to nowhere.
+def demo_sinks(settings: Settings, say: Callable[[str], None], *, wanted: bool) -> Iterator[Settings]:
+    """Run both and yield settings that lead there; to nowhere if not wanted, or where an SDK is missing.
 
     Whatever instance the settings name, the demo does not write to it.
 
@@ -32,12 +32,18 @@ def demo_sinks(settings: Settings, say: Callable[[str], None]) -> Iterator[Setti
         Of the demo; what the sinks hold stays under home.
     say
         Told what runs, and what is missing.
+    wanted
+        Whether to run them at all.
     """
+    if not wanted:
+        yield _led(settings, {"endpoint": ""}, {"cluster": ""})
+        return
     missing = next((name for name in SDKS if not _is_there(name)), None)
     if missing is not None:
         say(f"sinks: left out, {missing} is missing (pip install 'battery-lake[azure]')")
         yield _led(settings, {"endpoint": ""}, {"cluster": ""})
         return
+    say("sinks: Digital Twins and Data Explorer on this machine")
     with contextlib.ExitStack() as running:
         explorer = running.enter_context(explorer_on(settings, 0))
         graph = running.enter_context(twins_on(settings, 0, explorer))

@@ -44,7 +44,7 @@ def champion(settings: Settings) -> LifePrior | None:
                 where.copy.unlink(missing_ok=True)
                 _log.info("no_champion", model=where.name)
                 return None
-            trained, text = load_trained(where, version.version)
+            trained, text = load_trained(where, str(version.version))
     except ModelError:
         raise
     except Exception as fault:  # noqa: BLE001 - whatever the registry's fault is, scoring goes on and says so
@@ -64,7 +64,7 @@ def keep(where: Addresses, version: str, text: str) -> None:
 
 def _missing(where: Addresses, why: str) -> LifePrior | None:
     """The last champion that was seen here, with a warning; without one, the product's own."""
-    reason = why.splitlines()[0] if why else "unknown"
+    reason = "; ".join(why.splitlines()[:2])
     if not where.copy.exists():
         _log.warning("registry_missing", registry=where.registry, why=reason, used="the product's own prior")
         return None

@@ -104,14 +104,14 @@ def compared(settings: Settings, examples: Examples, challenger: str = "") -> Ve
     where = addresses(settings)
     with opened(where) as client:
         best, other = aliased(client, where, CHAMPION), _challenger(client, where, challenger)
-        new, _ = load_trained(where, other.version)
-        old = load_trained(where, best.version)[0] if best else shipped()
+        new, _ = load_trained(where, str(other.version))
+        old = load_trained(where, str(best.version))[0] if best else shipped()
     judged = examples.judged()
     ours, theirs = judged.scores(new.without), judged.scores(old.without)
     comparison = compare(ours, theirs)
     return Verdict(
-        champion=best.version if best else SHIPPED,
-        challenger=other.version,
+        champion=str(best.version) if best else SHIPPED,
+        challenger=str(other.version),
         loss_days=(theirs.mean_loss_days, ours.mean_loss_days),
         calibration_error=(theirs.calibration_error, ours.calibration_error),
         coverage_frac=(theirs.coverage, ours.coverage),
@@ -167,7 +167,7 @@ def promote(settings: Settings, examples: Examples, challenger: str = "") -> Ver
         client.set_model_version_tag(where.name, verdict.challenger, "promoted_at", utc_now().isoformat())
         _crown(client, where, verdict.challenger)
         now = aliased(client, where, CHALLENGER)
-        if now is not None and now.version == verdict.challenger:
+        if now is not None and str(now.version) == verdict.challenger:
             client.delete_registered_model_alias(where.name, CHALLENGER)
     return verdict
 
@@ -203,8 +203,8 @@ def roll_back(settings: Settings, to: str = "") -> tuple[str, str]:
                 client.delete_registered_model_alias(where.name, CHAMPION)
             where.copy.unlink(missing_ok=True)
         else:
-            _crown(client, where, version_of(client, where, target).version)
-    return best.version if best else SHIPPED, target
+            _crown(client, where, str(version_of(client, where, target).version))
+    return str(best.version) if best else SHIPPED, target
 
 
 def listed(settings: Settings) -> list[Listed]:
@@ -219,8 +219,8 @@ def listed(settings: Settings) -> list[Listed]:
     if where.is_file and not where.database.exists():
         return []
     with opened(where) as client:
-        aliases = _aliases(client, where)
         found = client.search_model_versions(f"name='{where.name}'")
+        aliases = _aliases(client, where) if found else {}
         return [_listed(client, one, aliases) for one in sorted(found, key=lambda v: -int(v.version))]
 
 
@@ -241,9 +241,8 @@ def _crown(client: MlflowClient, where: Addresses, number: str) -> None:
 def _aliases(client: MlflowClient, where: Addresses) -> dict[str, list[str]]:
     """Aliases of each version."""
     found: dict[str, list[str]] = {}
-    for model in client.search_registered_models(f"name='{where.name}'"):
-        for alias, number in model.aliases.items():
-            found.setdefault(str(number), []).append(alias)
+    for alias, number in client.get_registered_model(where.name).aliases.items():
+        found.setdefault(str(number), []).append(alias)
     return found
 
 
@@ -251,7 +250,11 @@ def _listed(client: MlflowClient, one: ModelVersion, aliases: dict[str, list[str
     created: Any = one.creation_timestamp
     metrics = client.get_run(one.run_id).data.metrics if one.run_id else {}
     return Listed(
-        one.version, tuple(aliases.get(one.version, ())), _instant(created), dict(metrics), dict(one.tags)
+        str(one.version),
+        tuple(aliases.get(str(one.version), ())),
+        _instant(created),
+        dict(metrics),
+        dict(one.tags),
     )
 
 

@@ -71,11 +71,14 @@ def _packs(lake: Lake, packs: DataFrame, starts: Reach) -> DataFrame:
 
 def _messages(lake: Lake) -> int:
     """Count the newest day that is told once more, and what came since; how many rows changed."""
-    told = lake.read("gold.message_daily").agg(F.max("as_of_date")).collect()[0][0]
+    told = lake.read("gold.message_daily").agg(F.max("finished_at")).collect()[0][0]
     batches = lake.read("ops.batch")
     if told is not None:
-        batches = batches.where(f"finished_at >= DATE'{told}'")
-    return upsert(lake, "gold.message_daily", message_daily(batches))
+        batches = batches.where(f"finished_at >= DATE'{told:%Y-%m-%d}'")
+    rows = message_daily(batches)
+    if told is not None and rows.where(F.col("finished_at") > F.lit(told)).isEmpty():
+        return 0  # a MERGE that changes nothing would still be a version
+    return upsert(lake, "gold.message_daily", rows)
 
 
 def _run(lake: Lake, progress: Progress) -> RunResult:

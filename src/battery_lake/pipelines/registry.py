@@ -20,7 +20,7 @@ from battery_lake.pipelines.kpis import KPIS
 from battery_lake.pipelines.live_twins import LIVE_TWINS
 from battery_lake.pipelines.maintain import maintain_tables
 from battery_lake.pipelines.model import Silent
-from battery_lake.pipelines.promote import PROMOTE
+from battery_lake.pipelines.promote import promote_challenger
 from battery_lake.pipelines.push_adx import PUSH_ADX
 from battery_lake.pipelines.push_twins import PUSH_TWINS
 from battery_lake.pipelines.quality import QUALITY
@@ -28,7 +28,7 @@ from battery_lake.pipelines.refine import REFINE
 from battery_lake.pipelines.sessions import SESSIONS
 from battery_lake.pipelines.signal_faults import SIGNAL_FAULTS
 from battery_lake.pipelines.soh_changes import SOH_CHANGES
-from battery_lake.pipelines.train import TRAIN
+from battery_lake.pipelines.train import train_challenger
 from battery_lake.session import spark_session
 
 if TYPE_CHECKING:
@@ -54,8 +54,6 @@ PIPELINES: Final[dict[str, Pipeline]] = {
         PUSH_ADX,
         PUSH_TWINS,
         LIVE_TWINS,
-        TRAIN,
-        PROMOTE,
     )
 }
 """Pipeline by name, upstream first."""
@@ -68,8 +66,6 @@ JOBS: Final[dict[str, tuple[Pipeline, ...]]] = {
     "quality": (QUALITY,),
     "push_adx": (PUSH_ADX,),
     "push_twins": (PUSH_TWINS, LIVE_TWINS),
-    "train": (TRAIN,),
-    "promote": (PROMOTE,),
 }
 """Job by name: the pipelines that it runs, in order. The files in jobs/ and the commands run these."""
 
@@ -97,6 +93,8 @@ def _backfill(lake: Lake, given: Mapping[str, str]) -> object:
 
 ERRANDS: Final[dict[str, Errand]] = {
     "maintain": Errand(lambda lake, _: maintain_tables(lake, Silent())),
+    "train": Errand(lambda lake, _: train_challenger(lake)),
+    "promote": Errand(lambda lake, _: promote_challenger(lake)),
     "backfill": Errand(_backfill, ("from", "to", "vehicles")),
 }
 """Job by name, of those that are no pipelines; they have files in jobs/ and commands too."""

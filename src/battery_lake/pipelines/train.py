@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
-from battery_lake.clock import monotonic_s
 from battery_lake.errors import ModelError
 from battery_lake.gold.cell_state import pack_inputs
 from battery_lake.gold.life_example import ExampleParams, life_examples
@@ -17,7 +16,6 @@ from battery_lake.lake.versions import latest_version
 from battery_lake.log import logger
 from battery_lake.models.examples import read_examples
 from battery_lake.models.training import train
-from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 
 if TYPE_CHECKING:
     from battery_lake.lake.access import Lake
@@ -52,19 +50,12 @@ def examples_of(lake: Lake) -> tuple[Examples, dict[str, int]]:
     return read_examples(life_examples(inputs, params).toArrow()), versions
 
 
-def _run(lake: Lake, progress: Progress) -> RunResult:
+def train_challenger(lake: Lake) -> None:
     """Train; a fleet that is too young is reported, and nothing is registered."""
-    began = monotonic_s()
     examples, versions = examples_of(lake)
-    rows = int(examples.pack.size)
-    progress.batch("train", 0, rows)
     try:
         made = train(lake.settings, examples, versions)
     except ModelError as fault:
         _log.warning("not_trained", why=str(fault))
     else:
         _log.info("trained", model=made.model, version=made.version, run_id=made.run_id)
-    return RunResult("train", 1, Counts(rows_in=rows, rows_kept=rows), monotonic_s() - began)
-
-
-TRAIN = Pipeline("train", reads=READS, writes=(), step=_run)

@@ -143,7 +143,7 @@ HARDEST_USED: Final = Figure(
     "table",
     "pack_now | where recent_s > 0 | project pack_id, model, hot_pct = 100.0 * recent_hot_s / recent_s,"
     " full_pct = 100.0 * recent_full_s / recent_s, recent_charges, recent_fast_charges,"
-    " efc | top 50 by hot_pct desc, full_pct desc",
+    " efc | order by hot_pct desc, full_pct desc | take 50",
     "SELECT pack_id, model, 100.0 * recent_hot_s / recent_s AS hot_pct,"
     " 100.0 * recent_full_s / recent_s AS full_pct, recent_charges, recent_fast_charges, efc"
     " FROM {gold.pack_now} WHERE recent_s > 0 ORDER BY hot_pct DESC, full_pct DESC LIMIT 50",

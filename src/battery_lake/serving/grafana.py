@@ -216,8 +216,7 @@ def _packs(plugin: str) -> Any:
     if plugin == INFINITY:
         return _text("pack", "Pack", "")
     source = DataSourceRef(type_val=plugin, uid=f"${{{DATA_SOURCE}}}")
-    query = {"refId": "packs", **_explorer(_PACKS, "${database}", "table")}
-    return dashboard.QueryVariable("pack").label("Pack").datasource(source).query(query)
+    return dashboard.QueryVariable("pack").label("Pack").datasource(source).query(_PACKS)
 
 
 def _providers() -> dict[str, Any]:

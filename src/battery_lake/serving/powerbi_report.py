@@ -83,13 +83,14 @@ _LOW_LEFT, _LOW_RIGHT = (MARGIN, 172, _HALF, 536), (2 * MARGIN + _HALF, 172, _HA
 PAGES: Final = (
     ReportPage("fleet", "Fleet overview", (
         *_slicers(),
-        *_cards("packs", "packs_below_eol", "packs_ending_in_year", "soh_median", "soh_p10", "soh_weakest_cell"),
+        *_cards("packs", "packs_below_eol", "packs_ending_in_year", "soh_median", "soh_p10",
+                "soh_weakest_cell"),
         *_cards("soh_spread", "soh_loss_per_year", "rul_days_p50", "rul_days_p05", "imbalance_p95",
                 "interval_width", top=172),
         Visual("soh_by_day", "lineChart", "SOH by day", "A line for each model: SOH of its median pack.",
                (("Category", ("Date.date",)), ("Y", ("max:Fleet Daily.soh_pct_p50",)),
                 ("Series", ("Fleet Daily.model",))), _LEFT),
-        Visual("map", "azureMap", "Where vehicles are", "A dot for each vehicle, in the middle of a coarse cell.",
+        Visual("map", "azureMap", "Where vehicles are", "A dot for each vehicle, at a coarse place.",
                (("Category", ("Vehicle.vehicle_id",)), ("Y", ("Vehicle.latitude",)),
                 ("X", ("Vehicle.longitude",)), ("Tooltips", ("min:Vehicle.soh_min_pct",))), _RIGHT),
     )),
@@ -100,8 +101,9 @@ PAGES: Final = (
         Visual("exposed", "tableEx", "Packs, warranty and evidence",
                "A row for each pack: end of warranty, outlook, SOH with the width of its interval, evidence.",
                (("Values", ("Pack.pack_id", "Pack.model", "Pack.warranty_until", "kpi:warranty_exposure",
-                            "kpi:rul_days_p05", "kpi:rul_days_p50", "kpi:soh_weakest_cell", "kpi:interval_width",
-                            "kpi:observations_30_days")),), (MARGIN, 172, WIDTH - 2 * MARGIN, 536)),
+                            "kpi:rul_days_p05", "kpi:rul_days_p50", "kpi:soh_weakest_cell",
+                            "kpi:interval_width", "kpi:observations_30_days")),),
+               (MARGIN, 172, WIDTH - 2 * MARGIN, 536)),
     )),
     ReportPage("pack", "Pack", (
         *_cards("soh_weakest_cell", "interval_width", "soh_loss_per_year", "rul_days_p50", "rul_days_p05",
@@ -186,14 +188,16 @@ def _page(page: ReportPage) -> dict[str, Any]:
 
 def _visual(visual: Visual, name: str, order: int) -> dict[str, Any]:
     left, top, width, height = visual.place
+    shaded = {"objects": _shaded(visual)} if visual.kind == "pivotTable" else {}
     state = {role: {"projections": [_projection(text) for text in texts]} for role, texts in visual.fields}
     return {
         "$schema": _schema("visualContainer", "2.1.0"), "name": name,
         "position": {
-            "x": left, "y": top, "z": 1000 * order, "width": width, "height": height, "tabOrder": 1000 * order,
+            "x": left, "y": top, "z": 1000 * order, "width": width, "height": height,
+            "tabOrder": 1000 * order,
         },
         "visual": {
-            "visualType": visual.kind, "query": {"queryState": state},
+            "visualType": visual.kind, "query": {"queryState": state}, **shaded,
             "visualContainerObjects": {
                 "title": [{"properties": {"show": _literal("true"), "text": _text(visual.title)}}],
                 "general": [{"properties": {"altText": _text(f"{visual.title}. {visual.says}")}}],
@@ -201,6 +205,19 @@ def _visual(visual: Visual, name: str, order: int) -> dict[str, Any]:
             "drillFilterOtherVisuals": True,
         },
     }  # fmt: skip
+
+
+def _shaded(visual: Visual) -> dict[str, Any]:
+    """A heat map: the lower the first number, the darker its ground; the number stands on it."""
+    field, name = _field(dict(visual.fields)["Values"][0])
+    colours = {
+        end: {"color": {"Literal": {"Value": f"'{colour}'"}}}
+        for end, colour in (("min", "#E8A27C"), ("max", "#FFFFFF"))
+    }
+    rule = {"FillRule": {"Input": field, "FillRule": {"linearGradient2": colours}}}
+    selector = {"data": [{"dataViewWildcard": {"matchingOption": 1}}], "metadata": name}
+    ground = {"backColor": {"solid": {"color": {"expr": rule}}}}
+    return {"values": [{"properties": ground, "selector": selector}]}
 
 
 def _projection(text: str) -> dict[str, Any]:

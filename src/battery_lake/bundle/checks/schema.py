@@ -37,6 +37,9 @@ LEVELS: Final = {"jobs": jobs.JobPermissionLevel, "dashboards": None}
 BUNDLE_ONLY: Final[dict[str, Any]] = {
     "lifecycle": dict[str, Any],
     "file_path": str,
+    "dataset_catalog": str,
+    "dataset_schema": str,
+    "embed_credentials": bool,
     "grants": list[catalog.PrivilegeAssignment],
 }
 """Fields of resources that only bundles have."""
