@@ -85,6 +85,8 @@ def _reference(ids: list[str]) -> pa.Table:
         "rated_capacity_ah": [RATED_AH] * count,
         "eol_soh_pct": pa.nulls(count, pa.float64()),
         "new_resistance_mohm": pa.nulls(count, pa.float64()),
+        "ocv_soc_frac": pa.nulls(len(ids), pa.list_(pa.float64())),
+        "ocv_v": pa.nulls(len(ids), pa.list_(pa.float64())),
         "warranty_from": pa.array([FIRST_DAY - AGE_DAYS] * count, pa.int32()).cast(pa.date32()),
     })
 
@@ -100,7 +102,20 @@ def _sessions(rng: np.random.Generator, pack_id: str, days: int) -> pa.Table:
         # No steps: the textbook side follows no resistance either.
         **{name: pa.nulls(count, pa.float64()) for name in ("step_s", "step_temperature_c", "step_soc_pct")},
         **{name: pa.nulls(count, pa.list_(pa.float64())) for name in STEP_ARRAYS},
+        # Nor are the cells compared there.
+        **{name: pa.nulls(count, type_) for name, type_ in STRING_TYPES.items()},
     })
+
+
+STRING_TYPES = {
+    "string_bins": pa.list_(pa.int32()),
+    "string_samples": pa.list_(pa.int32()),
+    "string_c_rates": pa.list_(pa.float64()),
+    "string_c_rate2": pa.float64(),
+    "string_apart_v": pa.list_(pa.float32()),
+    "string_c_rate_apart": pa.list_(pa.float32()),
+    "string_apart_v2": pa.list_(pa.float32()),
+}
 
 
 def _observations(rng: np.random.Generator, pack_id: str, days: int) -> pa.Table:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 FLEET = FleetSpec(
-    vehicles=40, days=12 * 365, start=dt.date(2012, 1, 1), cells_in_series=2, cells_per_module=2,
+    vehicles=40, days=12 * 365, start=dt.date(2012, 1, 1), cells_in_series=4, cells_per_module=4,
     lfp_share=0.5, seed=7,
 )  # fmt: skip
 
