@@ -22,7 +22,9 @@ UNITLESS = {
     "resistance_settled_log_ohm", "resistance_usual_per_ev", "rows_duplicate", "rows_in", "rows_kept",
     "rows_refused", "samples", "seconds", "sequence", "sequence_number", "series_index",
     "soh_fade_covariance", "soh_variance", "string_bins", "string_c_rate2", "string_c_rate_apart",
-    "string_c_rates", "string_samples", "to_sequence_number", "to_version", "tries", "vehicles",
+    "string_c_rates", "string_samples",
+    "string_sum_c_rate2", "string_sum_c_rate_apart", "string_sum_c_rates", "string_sum_samples",
+    "to_sequence_number", "to_version", "tries", "vehicles",
     "warranty_exposed",
 }  # fmt: skip
 PER_MODULE = {"cells_per_module"}

@@ -55,7 +55,9 @@ def test_one_table_shows_its_key_and_every_column(run: Callable[..., Any]) -> No
 
 def test_the_lineage_leads_from_landing_files_to_every_written_table(run: Callable[..., Any]) -> None:
     edges = run("tables", "--lineage", "--json").json
-    written: set[str] = {"reference.packs", "reference.pack_assignment"}
+    # Every pipeline tells what it did, and every sink what was refused.
+    told = {"ops.batch", "ops.delivery_failure"}
+    written: set[str] = {"reference.packs", "reference.pack_assignment", *told}
     for edge in edges:
         reads = set(edge["reads"].split(", ")) - {"landing files"}
         # Quality looks at whatever is there, and sinks take it.

@@ -30,6 +30,8 @@ def test_a_gold_table_opens_without_spark(lake, frame):
         "double": 1.5,
         "int": 3,
         "array<double>": [1.5, None],
+        "array<float>": [1.5, None],
+        "array<int>": [3, None],
     }
     row = {column.name: samples[column.type] for column in contract.columns}
     ensure(lake, [name])

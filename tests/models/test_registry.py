@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import socket
@@ -26,6 +27,7 @@ from battery_lake.models.export import MODEL_FOLDER, serve_command
 from battery_lake.models.signature import EXAMPLE
 from battery_lake.models.store import addresses, opened
 from battery_lake.models.trained import Trained
+from battery_lake.pipelines import train
 from battery_lake.pipelines.health import HEALTH
 
 if TYPE_CHECKING:
@@ -62,6 +64,8 @@ def story(aged: Lake) -> Iterator[Story]:
     """Commands open the lake of the suite's own session."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Options, "lake", lambda _: aged)
+        # Nothing new comes between the commands: the history is read once for all of them.
+        patch.setattr(train, "examples_of", functools.cache(train.examples_of))
         story = Story(aged, {}, {}, set())
         HEALTH.run(aged)
         story.before = story.versions()
@@ -91,7 +95,7 @@ def test_a_better_model_is_promoted_a_worse_one_refused_and_the_first_comes_back
     assert metrics["loss_days"] < metrics["shipped_loss_days"]
     assert story.told["passes"], story.told["reasons"]
     assert story.told["champion"] == "shipped"
-    story.ask("score")
+    assert story.ask("score")["rows_kept"] == 40 * 4
     assert story.versions() == {f"{MODEL} battery_rul/1"}
 
     assert register_worse(story.lake, tmp_path) == "2"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from databricks.sdk.errors import NotFound
 from databricks.sdk.service.workspace import ImportFormat
 
-from battery_lake.bundle.objects import Jobs, Policies, Securables
+from battery_lake.bundle.objects import Dashboards, Jobs, Policies, Securables
 from battery_lake.bundle.references import Reference
 from battery_lake.errors import BundleError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Tree = dict[str, Any]
 
-ORDER: Final = ("cluster_policies", "schemas", "volumes", "registered_models", "jobs")
+ORDER: Final = ("cluster_policies", "schemas", "volumes", "registered_models", "jobs", "dashboards")
 """Kinds that are deployed, each after those that it needs."""
 
 STATE: Final = "battery_lake.json"
@@ -47,6 +47,12 @@ OF_THE_SERVICE: Final = frozenset({
     "full_name", "metastore_id", "volume_id", "browse_only", "aliases", "id", "storage_location",
 })  # fmt: skip
 """What only the service says of an object."""
+
+NOT_TOLD: Final = frozenset({"dataset_catalog"})
+"""What the service takes but does not tell again: it cannot be compared."""
+
+OF_THE_BUNDLE: Final = frozenset({"permissions", "grants", "lifecycle", "file_path"})
+"""What a bundle says of a resource that is no part of its object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class Deployment:
         self._client, self._bundle, self._wheel = client, bundle, wheel
         self._policies = Policies(client)
         self._kinds: dict[str, Kind] = {"cluster_policies": self._policies, "jobs": Jobs(client)}
+        self._kinds["dashboards"] = Dashboards(client, bundle.workspace["resource_path"])
         for kind in ("schemas", "volumes", "registered_models"):
             self._kinds[kind] = Securables(client, kind)
         self._state_file = f"{bundle.workspace['state_path']}/{STATE}"
@@ -142,7 +149,7 @@ class Deployment:
         """What was there before the first deployment, for kinds whose names are their own."""
         if kind == "cluster_policies":
             return self._policies.named(tree["name"])
-        return None if kind == "jobs" else ".".join(
+        return None if kind in {"jobs", "dashboards"} else ".".join(
             tree[part] for part in ("catalog_name", "schema_name", "name") if part in tree
         )  # fmt: skip
 
@@ -162,9 +169,31 @@ class Deployment:
             tree["definition"] = json.dumps(tree["definition"], sort_keys=True)
             found["cluster_policies.cluster_policy"] = tree
         for kind in ORDER[1:]:
-            trees = {f"{kind}.{key}": _plain(kind, tree) for key, tree in resources.get(kind, {}).items()}
+            trees = {
+                f"{kind}.{key}": self._plain(kind, tree) for key, tree in resources.get(kind, {}).items()
+            }
             found |= _after_what_it_needs(trees)
         return found
+
+    def _plain(self, kind: str, tree: Tree) -> Tree:
+        """A resource as it is compared: permissions and grants in order, no key of the bundle's own."""
+        told = {key: value for key, value in tree.items() if key not in OF_THE_BUNDLE}
+        if kind == "dashboards":
+            told["serialized_dashboard"] = (self._bundle.root / tree["file_path"]).read_text(encoding="utf-8")
+        if kind in {"jobs", "dashboards"}:
+            entries = (
+                {key: value for key, value in one.items() if key != "level"}
+                | {"permission_level": one["level"]}
+                for one in tree.get("permissions", [])
+            )
+            told["permissions"] = sorted(entries, key=str)
+        else:
+            grants = (
+                {"principal": one["principal"], "privileges": sorted(one["privileges"])}
+                for one in tree.get("grants", [])
+            )
+            told["grants"] = sorted(grants, key=str)
+        return told
 
     # --- references ----------------------------------------------------------------------------------
 
@@ -190,6 +219,8 @@ class Deployment:
             return int(item) if later.kind == "jobs" else item
         if later.source == "lookup" and later.kind == "cluster_policy":
             found: str | None = self._policies.named(later.name)
+        elif later.source == "lookup" and later.kind == "warehouse":
+            found = next((one.id for one in self._client.warehouses.list() if one.name == later.name), None)
         elif later.source == "lookup" and later.kind == "service_principal":
             listed = self._client.service_principals.list(filter=f'displayName eq "{later.name}"')
             found = next((one.application_id for one in listed), None)
@@ -243,6 +274,8 @@ def differences(wanted: Any, there: Any, place: str = "") -> Iterator[str]:
     """
     if isinstance(wanted, dict) and isinstance(there, dict):
         for key in dict.fromkeys((*wanted, *there)):
+            if key in NOT_TOLD:
+                continue
             if key not in wanted and (
                 not there[key] or FILLED_IN.get(key) == there[key] or key in OF_THE_SERVICE
             ):
@@ -253,24 +286,6 @@ def differences(wanted: Any, there: Any, place: str = "") -> Iterator[str]:
             yield from differences(mine, other, f"{place}[{number}]")
     elif wanted != there and (wanted or there):
         yield f"{place}: {there!r}, wanted {wanted!r}"
-
-
-def _plain(kind: str, tree: Tree) -> Tree:
-    """A resource as it is compared: permissions and grants in order, no key of the bundle's own."""
-    told = {key: value for key, value in tree.items() if key not in {"permissions", "grants", "lifecycle"}}
-    if kind == "jobs":
-        entries = (
-            {key: value for key, value in one.items() if key != "level"} | {"permission_level": one["level"]}
-            for one in tree.get("permissions", [])
-        )
-        told["permissions"] = sorted(entries, key=str)
-    else:
-        grants = [
-            {"principal": one["principal"], "privileges": sorted(one["privileges"])}
-            for one in tree.get("grants", [])
-        ]
-        told["grants"] = sorted(grants, key=lambda one: str(one["principal"]))
-    return told
 
 
 def _needs(tree: Any) -> Iterator[Later]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from databricks.sdk.errors import NotFound
 from databricks.sdk.service.catalog import PermissionsChange, Privilege, VolumeType
+from databricks.sdk.service.dashboards import Dashboard
 from databricks.sdk.service.iam import AccessControlRequest
 from databricks.sdk.service.jobs import JobSettings
 
@@ -34,11 +35,45 @@ class Kind(Protocol):
         """Take it away."""
 
 
+class Access:
+    """Who may do what with an object of the workspace: an owner or maker, and those that are named.
+
+    Parameters
+    ----------
+    client
+        The workspace.
+    kind
+        As the addresses of permissions name it: ``jobs`` or ``dashboards``.
+    """
+
+    def __init__(self, client: WorkspaceClient, kind: str) -> None:
+        self._client, self._kind, self._me = client, kind, client.current_user.me().user_name
+
+    def told(self, item: str) -> list[Tree]:
+        """Return the permissions that are the object's own, without those of who deploys it."""
+        held = self._client.permissions.get(self._kind, item)
+        entries = [
+            {name: value for name in PRINCIPALS if (value := getattr(one, name))}
+            | {"permission_level": own.permission_level.value}
+            for one in held.access_control_list or ()
+            for own in one.all_permissions or ()
+            if own.permission_level and not own.inherited and one.user_name != self._me
+        ]
+        return sorted(entries, key=str)
+
+    def allow(self, item: str, wanted: Tree) -> None:
+        """Replace the permissions; who deploys keeps the object."""
+        level = "IS_OWNER" if self._kind == "jobs" else "CAN_MANAGE"
+        own = {"user_name": self._me, "permission_level": level}
+        listed = [AccessControlRequest.from_dict(one) for one in (own, *wanted.get("permissions", ()))]
+        self._client.permissions.set(self._kind, item, access_control_list=listed)
+
+
 class Jobs:
     """Jobs, with who may do what with them."""
 
     def __init__(self, client: WorkspaceClient) -> None:
-        self._client, self._me = client, client.current_user.me().user_name
+        self._client, self._access = client, Access(client, "jobs")
 
     def find(self, item: str) -> Tree | None:
         """Return settings and permissions of a job."""
@@ -46,40 +81,85 @@ class Jobs:
             found = self._client.jobs.get(int(item))
         except NotFound:
             return None
-        held = self._client.permissions.get("jobs", item)
         told: Tree = found.settings.as_dict() if found.settings else {}
-        entries = [
-            {name: value for name in PRINCIPALS if (value := getattr(one, name))}
-            | {"permission_level": own.permission_level.value}
-            for one in held.access_control_list or ()
-            for own in one.all_permissions or ()
-            if own.permission_level and not own.inherited and own.permission_level.value != "IS_OWNER"
-        ]
-        told["permissions"] = sorted(entries, key=str)
-        return told
+        return told | {"permissions": self._access.told(item)}
 
     def make(self, wanted: Tree) -> str:
         """Create a job; its number."""
         settings = JobSettings.from_dict(_without_access(wanted))
         given = {f.name: getattr(settings, f.name) for f in dataclasses.fields(settings)}
         item = str(self._client.jobs.create(**{name: value for name, value in given.items() if value}).job_id)
-        self._allow(item, wanted)
+        self._access.allow(item, wanted)
         return item
 
     def change(self, item: str, wanted: Tree) -> None:
         """Replace a job's settings and permissions."""
         self._client.jobs.reset(int(item), JobSettings.from_dict(_without_access(wanted)))
-        self._allow(item, wanted)
+        self._access.allow(item, wanted)
 
     def remove(self, item: str) -> None:
         """Delete a job."""
         self._client.jobs.delete(int(item))
 
-    def _allow(self, item: str, wanted: Tree) -> None:
-        """Replace the permissions; a job has one owner, who deploys it."""
-        owner = {"user_name": self._me, "permission_level": "IS_OWNER"}
-        listed = [AccessControlRequest.from_dict(one) for one in (owner, *wanted.get("permissions", ()))]
-        self._client.permissions.set("jobs", item, access_control_list=listed)
+
+class Dashboards:
+    """AI/BI dashboards, published, with who may do what with them.
+
+    Parameters
+    ----------
+    client
+        The workspace.
+    folder
+        Where they lie in the workspace.
+    """
+
+    def __init__(self, client: WorkspaceClient, folder: str) -> None:
+        self._client, self._folder, self._access = client, folder, Access(client, "dashboards")
+
+    def find(self, item: str) -> Tree | None:
+        """Return a dashboard as it is published."""
+        try:
+            found, shown = self._client.lakeview.get(item), self._client.lakeview.get_published(item)
+        except NotFound:
+            return None
+        return {
+            "display_name": found.display_name,
+            "serialized_dashboard": found.serialized_dashboard,
+            "warehouse_id": shown.warehouse_id,
+            "embed_credentials": shown.embed_credentials,
+            "permissions": self._access.told(item),
+        }
+
+    def make(self, wanted: Tree) -> str:
+        """Create and publish a dashboard."""
+        self._client.workspace.mkdirs(self._folder)
+        draft = self._draft(wanted)
+        draft.parent_path = self._folder
+        made = self._client.lakeview.create(draft, dataset_catalog=wanted.get("dataset_catalog"))
+        item = str(made.dashboard_id)
+        self._publish(item, wanted)
+        return item
+
+    def change(self, item: str, wanted: Tree) -> None:
+        """Replace a dashboard and publish it again."""
+        catalog = wanted.get("dataset_catalog")
+        self._client.lakeview.update(item, self._draft(wanted), dataset_catalog=catalog)
+        self._publish(item, wanted)
+
+    def remove(self, item: str) -> None:
+        """Move a dashboard to the trash."""
+        self._client.lakeview.trash(item)
+
+    def _draft(self, wanted: Tree) -> Dashboard:
+        return Dashboard.from_dict({
+            key: wanted[key] for key in wanted if key in Dashboard.__dataclass_fields__
+        })
+
+    def _publish(self, item: str, wanted: Tree) -> None:
+        self._client.lakeview.publish(
+            item, warehouse_id=wanted["warehouse_id"], embed_credentials=wanted.get("embed_credentials", True)
+        )
+        self._access.allow(item, wanted)
 
 
 class Securables:

@@ -12,6 +12,7 @@ import typer
 from battery_lake.cli import (
     adx,
     bundle,
+    bundle_run,
     demo,
     explain,
     kpis,
@@ -37,6 +38,7 @@ INTERRUPTED = 130
 
 COMMANDS = (
     bundle,
+    bundle_run,
     demo,
     look,
     explain,

@@ -35,8 +35,9 @@ COLUMNS: Final = (
 STATE_FIELDS: Final = tuple(
     (name, pa.list_(pa.float64()) if is_list else pa.float64())
     for name, is_list in (
-        ("string_days", False), ("string_samples", True), ("string_c_rates", True), ("string_c_rate2", False),
-        ("string_apart_v", True), ("string_c_rate_apart", True), ("string_apart_v2", True),
+        ("string_days", False), ("string_sum_samples", True), ("string_sum_c_rates", True),
+        ("string_sum_c_rate2", False),
+        ("string_sum_apart_v", True), ("string_sum_c_rate_apart", True), ("string_sum_apart_v2", True),
     )
 )  # fmt: skip
 STATE_DDL: Final = ",".join(
@@ -175,9 +176,10 @@ def _begun(start: dict[str, Any] | None, cells: int) -> tuple[StringSums, float]
         return np.array(start[name], dtype=np.float64).reshape(1, *shape)
 
     sums = StringSums(
-        stored("string_samples", BINS), stored("string_c_rates", BINS), stored("string_c_rate2").reshape(1),
-        stored("string_apart_v", BINS, cells), stored("string_c_rate_apart", cells),
-        stored("string_apart_v2", cells),
+        stored("string_sum_samples", BINS), stored("string_sum_c_rates", BINS),
+        stored("string_sum_c_rate2").reshape(1),
+        stored("string_sum_apart_v", BINS, cells), stored("string_sum_c_rate_apart", cells),
+        stored("string_sum_apart_v2", cells),
     )  # fmt: skip
     return sums, float(start["string_days"])
 
@@ -188,12 +190,12 @@ def _stored(sums: StringSums, at_day: float) -> dict[str, Any]:
         return {name: None for name, _ in STATE_FIELDS}
     return {
         "string_days": at_day,
-        "string_samples": sums.count[0].tolist(),
-        "string_c_rates": sums.c_rate[0].tolist(),
-        "string_c_rate2": float(sums.c_rate2[0]),
-        "string_apart_v": sums.volts[0].reshape(-1).tolist(),
-        "string_c_rate_apart": sums.c_rate_volts[0].tolist(),
-        "string_apart_v2": sums.volts2[0].tolist(),
+        "string_sum_samples": sums.count[0].tolist(),
+        "string_sum_c_rates": sums.c_rate[0].tolist(),
+        "string_sum_c_rate2": float(sums.c_rate2[0]),
+        "string_sum_apart_v": sums.volts[0].reshape(-1).tolist(),
+        "string_sum_c_rate_apart": sums.c_rate_volts[0].tolist(),
+        "string_sum_apart_v2": sums.volts2[0].tolist(),
     }
 
 

@@ -74,11 +74,13 @@ def follow_packs(lake: Lake, changed: DataFrame, prior: LifePrior | None) -> Cou
     params = HealthParams(rul=RulParams(eol_soh_pct=lake.settings.health.eol_soh_pct), prior=prior)
     days = kept(lake, "health.days", pack_days(inputs, params))
     health, life = cell_health(days, packs), cell_life(days, packs)
-    written = _replace(lake, "gold.cell_health", health, plan, since)
-    _replace(lake, "gold.cell_life", life, plan, since)
+    told = _replace(lake, "gold.cell_health", health, plan, since)
+    lives = _replace(lake, "gold.cell_life", life, plan, since)
     upsert(lake, "gold.cell_current", cell_current(health, life))
     _mend_current(lake, plan, since)
     upsert(lake, "gold.cell_state", cell_state(days))
+    # Another champion moves lives and leaves health as it was.
+    written = max(told, lives)
     return Counts(rows_in=written, rows_kept=written)
 
 

@@ -23,12 +23,16 @@ STRING: Final = (
 
 STRING_STATE: Final = (
     Column("string_days", "double", "Day of the sums below, days since 1970-01-01. [d]"),
-    Column("string_samples", "array<double>", "As in gold.session, what is long ago forgotten; all bins."),
-    Column("string_c_rates", "array<double>", "As in gold.session. [1/h]"),
-    Column("string_c_rate2", "double", "As in gold.session. [1/h²]"),
-    Column("string_apart_v", "array<double>", "As in gold.session, bin by bin. [V]"),
-    Column("string_c_rate_apart", "array<double>", "As in gold.session. [V/h]"),
-    Column("string_apart_v2", "array<double>", "As in gold.session. [V²]"),
+    Column(
+        "string_sum_samples",
+        "array<double>",
+        "Samples as in gold.session, all bins, what is long ago forgotten.",
+    ),
+    Column("string_sum_c_rates", "array<double>", "Their currents over rated capacity. [1/h]"),
+    Column("string_sum_c_rate2", "double", "The squares of these. [1/h²]"),
+    Column("string_sum_apart_v", "array<double>", "Voltages less the median cell's, bin by bin. [V]"),
+    Column("string_sum_c_rate_apart", "array<double>", "These times current over capacity. [V/h]"),
+    Column("string_sum_apart_v2", "array<double>", "Their squares. [V²]"),
 )
 """What is known of how the cells of a string differ."""
 

@@ -138,7 +138,9 @@ class Compute:
         )
 
 
-def run(command: Sequence[str], log: Path, *, timeout_s: float, stop: threading.Event, where: Path) -> Ended:
+def run(
+    command: Sequence[str], log: Path, *, timeout_s: float, stop: threading.Event, host: Mapping[str, str]
+) -> Ended:
     """Run a command to its end, output into a file.
 
     Parameters

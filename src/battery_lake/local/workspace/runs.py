@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from battery_lake.clock import monotonic_s, utc_now
 from battery_lake.local.workspace.compute import Ended, run
 from battery_lake.local.workspace.errors import RefusalError
-from battery_lake.local.workspace.plan import filled, in_order, kept_from_running, outcome
+from battery_lake.local.workspace.plan import SUCCESS, filled, in_order, kept_from_running, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

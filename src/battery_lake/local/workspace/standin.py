@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
@@ -12,6 +12,7 @@ from battery_lake.closing import Closing
 from battery_lake.local.workspace.access import Access
 from battery_lake.local.workspace.catalog import Catalog
 from battery_lake.local.workspace.compute import Compute
+from battery_lake.local.workspace.dashboards import WAREHOUSE, Dashboards
 from battery_lake.local.workspace.files import Files
 from battery_lake.local.workspace.jobs import Jobs
 from battery_lake.local.workspace.runs import Runs
@@ -20,6 +21,11 @@ from battery_lake.local.workspace.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
+
+
+PRINCIPALS: Final = ("battery-lake-staging", "battery-lake-prod")
+TOKEN: Final = "of-the-stand-in"  # noqa: S105 - any will do
+"""What tasks send; any other will do too."""
 
 
 class WorkspaceStandIn(Closing):
@@ -71,22 +77,31 @@ class WorkspaceStandIn(Closing):
         self.files = root / "files"
         """Folder that stands for the root of ``/Workspace`` and ``/Volumes``."""
         with contextlib.ExitStack() as opened:
-            store = Store(root)
+            self._store = store = Store(root)
             opened.callback(store.close)
             compute = Compute(root / "environments", self.files, tuple(arguments), longest_pause_s)
             runs = Runs(store, compute, self.logs)
             opened.callback(runs.close)
             application = web.Application(client_max_size=MAX_REQUEST_BYTES, middlewares=[answered])
-            handlers = (Jobs(store, runs), Access(store), Catalog(store, catalogs), Files(self.files))
-            for part in handlers:
+            workspace = (Jobs(store, runs), Access(store), Files(self.files), Dashboards(store))
+            for part in (*workspace, Catalog(store, catalogs)):
                 part.add_to(application.router)
             server = Server(application, port)
             opened.callback(server.close)
             self._opened = opened.pop_all()
         self.port = server.port
         self.host = f"http://{HOST}:{self.port}"
-        compute.host.update(DATABRICKS_HOST=self.host, DATABRICKS_TOKEN="of-the-stand-in")
         """The address that clients are given."""
+        compute.host.update(DATABRICKS_HOST=self.host, DATABRICKS_TOKEN=TOKEN)
+
+    def prepare(self) -> None:
+        """Have what the targets look up by name, as an administrator would have made it."""
+        self._store.put(WAREHOUSE, "warehouse", {"id": "0000000000000001", "name": "battery-lake"})
+        for name in PRINCIPALS:
+            if all(one.get("displayName") != name for one in self._store.all("principal")):
+                number = str(self._store.number())
+                made = {"id": number, "applicationId": f"00000000-0000-0000-0000-{int(number):012d}"}
+                self._store.put("principal", number, {**made, "displayName": name, "active": True})
 
     def close(self) -> None:
         """Stop, runs too; everything else stays on disk."""
