@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pyspark.sql import SparkSession
 
-SMALL = ("demo", "--vehicles", "2", "--days", "10")
+SMALL = ("demo", "--vehicles", "2", "--days", "10", "--no-sinks")
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 
 FIRST_STEP = f"ingest (1 of {sum(len(JOBS[job]) for job in TO_GOLD)})"
-SMALL = ("demo", "--vehicles", "2", "--days", "10")
+SMALL = ("demo", "--vehicles", "2", "--days", "10", "--no-sinks")
 GOLD = (
     "session", "capacity_observation", "cell_state", "cell_health", "cell_life", "cell_current",
     "soh_change", "pack_health", "battery_passport", "vehicle_status", "fleet_daily",
@@ -67,6 +69,25 @@ def test_the_result_is_on_stdout_and_the_progress_on_stderr(demo_home: Any) -> N
     assert FIRST_STEP in demo_home.first.err
     assert "done" in demo_home.first.err
     assert "ingest (" not in demo_home.first.out
+
+
+def test_the_demo_ends_with_twins_and_explorer_filled_and_the_report_shows_them(
+    run: Callable[..., Any], demo_home: Any, rows: Callable[..., list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    shutil.copytree(demo_home.path, home)
+    (home / "reports" / "report.html").unlink()
+    outcome = run("--set", f"home={home}", *SMALL[:-1], "--json")
+    assert outcome.code == 0, outcome.err
+    held = re.findall(
+        r"<th scope=\"row\">(Digital Twins|Data Explorer)</th>\s*<td[^>]*>([\w ]+)</td>\s*<td[^>]*>([^<]*)</td>",
+        (home / "reports" / "report.html").read_text(encoding="utf-8"),
+    )
+    told = {what: number for _, what, number in held}
+    assert told["TractionBatteryPack twins"] == str(
+        len({r["pack_id"] for r in rows(home, "gold.pack_health")})
+    )
+    assert told["vehicle_status"] == str(len(rows(home, "gold.vehicle_status")))
 
 
 def test_the_summary_is_what_the_tables_hold(
