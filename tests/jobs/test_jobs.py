@@ -1,6 +1,13 @@
+"""The bundle's jobs from the built wheel: deployed to a stand-in workspace, run there, task by task.
+
+Tasks run in an environment that sees the wheel and installed packages, not the sources, with the parameters
+that the bundle gives them; what follows these are the addresses of this machine.
+"""
+
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import io
 import subprocess
 import sys
@@ -9,30 +16,45 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.service.jobs import JobSettings
 from deltalake import DeltaTable
 
+from battery_lake.bundle.deploy import Deployment
+from battery_lake.bundle.load import resolve
+from battery_lake.bundle.wheel import build_wheel
+from battery_lake.cli.bundle_run import local_arguments
 from battery_lake.local.kusto import KustoStandIn
 from battery_lake.local.kusto.commands import manage
 from battery_lake.local.kusto.query import run
 from battery_lake.local.twins import DigitalTwinsStandIn
-from battery_lake.pipelines.registry import JOBS
+from battery_lake.local.workspace import WorkspaceStandIn
+from battery_lake.pipelines.registry import ERRANDS, JOBS
 from battery_lake.serving.kql import commands, scripts
+from battery_lake.settings import load
 
 if TYPE_CHECKING:
+    from databricks.sdk.service.jobs import Run
     from pyspark.sql import SparkSession
 
-FOLDER = Path(__file__).parents[2] / "jobs"
-FILES = sorted(FOLDER.glob("*.py"))
+ROOT = Path(__file__).parents[2]
+FILES = sorted((ROOT / "jobs").glob("*.py"))
 MOST_LINES = 20
+LONGEST = dt.timedelta(minutes=18)
+DAILY = (
+    "sessions", "capacity", "ageing_alerts", "health", "soh_changes", "fleet", "kpis", "quality", "push",
+)  # fmt: skip
+"""Tasks of the daily workflow; the last two are jobs of their own."""
 
 
 @dataclass
 class Story:
-    """A small lake that the jobs filled one after the other, each as a process of its own."""
+    """A small lake that the jobs filled one after the other."""
 
     home: Path
     messages: int
-    ended: dict[str, subprocess.CompletedProcess[str]] = field(default_factory=dict)
+    logs: Path
+    ended: dict[str, Run] = field(default_factory=dict)
     rows_after: dict[str, dict[str, int]] = field(default_factory=dict)
     """Rows of every table, after each job."""
     shown: list[Any] = field(default_factory=list)
@@ -40,9 +62,11 @@ class Story:
     twins: list[str] = field(default_factory=list)
     """Ids of the twins at the end."""
 
-
-def job(file: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, file, *arguments], capture_output=True, text=True, check=False)
+    def said(self, name: str) -> str:
+        """What the tasks of a job said."""
+        return "".join(
+            log.read_text() for log in sorted((self.logs / str(self.ended[name].run_id)).glob("*.log"))
+        )
 
 
 def row_counts(home: Path) -> dict[str, int]:
@@ -55,41 +79,59 @@ def _count(folder: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def story(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """Landing files outside of home, reference data, then every job; parameters in both spellings."""
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build_wheel(ROOT, tmp_path_factory.mktemp("wheel") / "dist")
+
+
+@pytest.fixture(scope="module")
+def story(spark: SparkSession, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Landing files outside of home, reference data, then ingest to the end of the daily workflow."""
     from battery_lake.cli.fleet_files import write_fleet
     from battery_lake.lake.access import Lake
     from battery_lake.pipelines.reference import load_reference
-    from battery_lake.settings import load
     from battery_lake.simulate.fleet import FleetSpec
 
     root = tmp_path_factory.mktemp("jobs")
-    home, landing = root / "home", root / "hub files"
-    settings, _ = load([f"home={home}", f"source.landing={landing}"], environment={})
-    with contextlib.redirect_stderr(io.StringIO()):
-        told = Story(home, write_fleet(settings, FleetSpec(vehicles=1, days=8, seed=1), lambda _: None))
-    load_reference(Lake(spark, settings), home / "reference" / "fleet")
-    parameters = {
-        "ingest": (f"--home={home}", "--source.landing", str(landing)),
-        "refine": (f"--home={home}",),
-        "health": ("--home", str(home), "--spark.shuffle_partitions=1"),
-    }
     with contextlib.ExitStack() as during:
-        standin = during.enter_context(_explorer(root / "explorer"))
-        parameters["push_adx"] = (
-            f"--home={home}", f"--adx.cluster={standin.address}", "--adx.tables=vehicle_status",
-            "--adx.checked_only=false",
+        explorer = during.enter_context(_explorer(root / "explorer"))
+        graph = during.enter_context(DigitalTwinsStandIn(root / "twins"))
+        settings, _ = load(
+            [
+                f"home={root / 'home'}", f"source.landing={root / 'hub files'}", f"adx.cluster={explorer.address}",
+                f"twins.endpoint={graph.endpoint}", f"twins.token={graph.token}",
+                f"twins.certificate={graph.certificate}", "spark.shuffle_partitions=1",
+                "spark.java_options=-XX:TieredStopAtLevel=1",
+            ],
+            environment={},
         )  # fmt: skip
-        twins = during.enter_context(DigitalTwinsStandIn(root / "twins"))
-        parameters["push_twins"] = (
-            f"--home={home}", f"--twins.endpoint={twins.endpoint}", f"--twins.token={twins.token}",
-            f"--twins.certificate={twins.certificate}", "--twins.checked_only=false",
-        )  # fmt: skip
-        for name in JOBS:
-            told.ended[name] = job(FOLDER / f"{name}.py", *parameters.get(name, (f"--home={home}",)))
-            told.rows_after[name] = row_counts(home)
-        told.shown = list(run(standin.store, "vehicle_status | project vehicle_id").rows)
-        told.twins = [twin["$dtId"] for _, twin in twins._instance.store.twins()]
+        with contextlib.redirect_stderr(io.StringIO()):
+            messages = write_fleet(settings, FleetSpec(vehicles=1, days=8, seed=1), lambda _: None)
+        load_reference(Lake(spark, settings), settings.home / "reference" / "fleet")
+        arguments = [*local_arguments(settings), "--adx.tables=vehicle_status"]
+        standin = during.enter_context(WorkspaceStandIn(root / "workspace", arguments=arguments))
+        standin.prepare()
+        client = WorkspaceClient(host=standin.host, token="any")
+        deployed = Deployment(client, resolve(ROOT, "dev", user=client.current_user.me().user_name), wheel)
+        deployed.deploy()
+        told = Story(settings.home, messages, standin.logs)
+
+        def runs(name: str, *only: str, **given: str) -> None:
+            number = int(deployed.known[f"jobs.{name}"])
+            if only:  # the same job with some of its tasks
+                asked = client.jobs.get(number).settings.as_dict()
+                asked["tasks"] = [one for one in asked["tasks"] if one["task_key"] in only]
+                client.jobs.reset(number, JobSettings.from_dict(asked))
+            started = client.jobs.run_now(number, job_parameters=given)
+            told.ended[name] = started.result(timeout=LONGEST)
+            told.rows_after[name] = row_counts(settings.home)
+
+        runs("ingest_files")
+        runs("maintain")  # early: few tables
+        runs("refine", "refine", "signal_faults", "alerts")
+        runs("health")
+        runs("backfill", **{"from": "2000-01-01", "to": "2100-01-01"})
+        told.shown = list(run(explorer.store, "vehicle_status | project vehicle_id").rows)
+        told.twins = [twin["$dtId"] for _, twin in graph._instance.store.twins()]
     return told
 
 
@@ -102,55 +144,68 @@ def _explorer(folder: Path) -> KustoStandIn:
     return standin
 
 
-def test_push_adx_brings_the_vehicles_to_data_explorer(story: Story) -> None:
-    assert len(story.shown) == story.rows_after["health"]["gold.vehicle_status"] > 0
+@pytest.mark.parametrize("name", ["ingest_files", "maintain", "refine", "health", "backfill"])
+def test_every_task_of_a_job_ends_well_at_its_first_try(name: str, story: Story) -> None:
+    tasks = story.ended[name].tasks or []
+    assert {one.task_key: one.state.result_state.value for one in tasks} == dict.fromkeys(
+        [one.task_key for one in tasks], "SUCCESS"
+    ), story.said(name)
+    assert [one.attempt_number for one in tasks] == [0] * len(tasks)
 
 
-def test_push_twins_brings_vehicles_and_packs_to_the_graph(story: Story) -> None:
+def test_the_daily_workflow_runs_all_its_tasks_each_after_those_it_depends_on(story: Story) -> None:
+    tasks = {one.task_key: one for one in story.ended["health"].tasks or []}
+    assert set(tasks) == set(DAILY)
+    for one in tasks.values():
+        for before in one.depends_on or ():
+            assert tasks[before.task_key].end_time <= one.start_time
+    assert "batch_committed" in story.said("health")
+
+
+def test_ingest_takes_the_landing_folder_that_it_is_told(story: Story) -> None:
+    assert story.rows_after["ingest_files"]["bronze.telemetry"] == story.messages
+    assert not story.rows_after["ingest_files"].get("silver.telemetry")
+
+
+def test_maintenance_loses_no_row(story: Story) -> None:
+    assert story.rows_after["maintain"] == story.rows_after["ingest_files"]
+    assert "table_maintained" in story.said("maintain")
+
+
+def test_refine_fills_silver_and_no_sessions(story: Story) -> None:
+    after = story.rows_after["refine"]
+    assert after["silver.telemetry"] + after["silver.quarantine"] == story.messages
+    assert not after.get("gold.session")
+
+
+def test_health_fills_gold_and_a_backfill_with_nothing_new_keeps_it(story: Story) -> None:
     after = story.rows_after["health"]
+    filled = (
+        "session", "capacity_observation", "cell_state", "cell_health", "cell_life", "cell_current",
+        "soh_change", "pack_health", "battery_passport", "vehicle_status", "fleet_daily", "data_quality",
+    )  # fmt: skip
+    assert not [name for name in filled if not after.get(f"gold.{name}")]
+    assert story.rows_after["backfill"] == after
+    assert story.said("backfill").count("told_anew") == 7
+
+
+def test_vehicles_and_packs_reach_data_explorer_and_the_graph(story: Story) -> None:
+    after = story.rows_after["health"]
+    assert len(story.shown) == after["gold.vehicle_status"] > 0
     vehicles = [name for name in story.twins if name.startswith("vehicle-")]
     assert len(vehicles) == after["gold.vehicle_status"]
     assert len(story.twins) == after["gold.vehicle_status"] + after["reference.packs"]
 
 
 def test_every_job_has_a_file_of_a_few_lines() -> None:
-    assert {file.stem for file in FILES} == set(JOBS)
+    assert {file.stem for file in FILES} == {*JOBS, *ERRANDS}
     for file in FILES:
         assert len(file.read_text(encoding="utf-8").splitlines()) <= MOST_LINES, file.name
 
 
-@pytest.mark.parametrize("name", JOBS)
-def test_a_job_ends_with_0_and_logs_its_batches_on_stderr(name: str, story: Story) -> None:
-    ended = story.ended[name]
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == ""
-    assert "batch_committed" in ended.stderr
-
-
-def test_ingest_takes_the_landing_folder_that_it_is_told(story: Story) -> None:
-    assert story.rows_after["ingest"]["bronze.telemetry"] == story.messages
-    assert not story.rows_after["ingest"].get("silver.telemetry")
-
-
-def test_refine_fills_silver_and_nothing_after_it(story: Story) -> None:
-    after = story.rows_after["refine"]
-    assert after["silver.telemetry"] + after["silver.quarantine"] == story.messages
-    assert not after.get("gold.session")
-
-
-def test_health_fills_gold(story: Story) -> None:
-    after = story.rows_after["health"]
-    filled = (
-        "session", "capacity_observation", "cell_state", "cell_health", "cell_life", "cell_current",
-        "soh_change", "pack_health", "battery_passport", "vehicle_status", "fleet_daily",
-    )  # fmt: skip
-    assert not [name for name in filled if not after.get(f"gold.{name}")]
-
-
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-@pytest.mark.parametrize("parameter", ["--source.landng=/data", "--hoem=/data"])
-def test_a_misspelt_parameter_fails_and_names_the_nearest(file: Path, parameter: str) -> None:
-    ended = job(file, parameter)
+def test_a_misspelt_parameter_fails_and_names_the_nearest(file: Path) -> None:
+    asked = [sys.executable, file, "--source.landng=/data"]
+    ended = subprocess.run(asked, capture_output=True, text=True, check=False)
     assert ended.returncode != 0
-    right = {"--source.landng=/data": "source.landing", "--hoem=/data": "home"}[parameter]
-    assert f"did you mean {right}?" in ended.stderr
+    assert "did you mean source.landing?" in ended.stderr
