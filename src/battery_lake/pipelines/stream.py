@@ -6,9 +6,10 @@ import gc
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pyspark.errors import StreamingQueryException
+from pyspark.sql import functions as F
 
 import battery_lake
 from battery_lake import errors
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from pyspark.sql.streaming.query import StreamingQuery
 
     Batch = Callable[[Lake, DataFrame, int], Counts]
+
+ROWS: Final = ("rows_in", "rows_kept", "rows_refused", "rows_duplicate")
+"""What a batch's account counts."""
 
 
 def run_available(
@@ -85,11 +89,12 @@ def run_stream(
     generation = lake.generation(stream)
     clear_drafts(Path(lake.checkpoint(stream)))
     faults: list[Exception] = []
+    settings = lake.settings  # not the lake: where batches run elsewhere, no session can be sent there
     began = monotonic_s()
 
     def handle(frame: DataFrame, batch_id: int) -> None:
         started = monotonic_s()
-        inner = Lake(frame.sparkSession, lake.settings)
+        inner = Lake(frame.sparkSession, settings)
         try:
             counts = batch(inner, frame, batch_id)
             _balance(pipeline, batch_id, counts)
@@ -115,6 +120,8 @@ def run_stream(
     try:
         query.awaitTermination()
         result.end_offset = _end_offset(query)
+        if not result.batches:
+            result += _accounted(lake, (pipeline, generation), query)
     except StreamingQueryException as fault:
         raise _in_words(pipeline, faults[0] if faults else fault) from fault
     finally:
@@ -128,6 +135,24 @@ def run_stream(
 def plain(batch: Callable[[Lake, DataFrame], Counts]) -> Batch:
     """Return a batch for :func:`run_available` from one that does not ask for its number."""
     return lambda lake, frame, _number: batch(lake, frame)
+
+
+def _accounted(lake: Lake, key: tuple[str, str], query: StreamingQuery) -> RunResult:
+    """What a query's batches did, from their accounts: through Spark Connect they ran in another process."""
+    told = [json.loads(progress.json) for progress in query.recentProgress]
+    done = [one["batchId"] for one in told if "addBatch" in one["durationMs"]]
+    pipeline, generation = key
+    result = RunResult(pipeline)
+    if not done:
+        return result
+    own = (F.col("pipeline") == pipeline) & (F.col("generation") == generation)
+    rows = lake.read("ops.batch").where(own & F.col("batch_id").between(min(done), max(done)))
+    sums = [F.sum(name).alias(name) for name in ROWS]
+    found = rows.agg(F.count(F.lit(1)).alias("batches"), *sums).collect()[0]
+    result.batches = found.batches
+    rows_in, kept, refused, duplicate = (int(found[name] or 0) for name in ROWS)
+    result.counts = Counts(rows_in, kept, refused, duplicate)
+    return result
 
 
 def _end_offset(query: StreamingQuery) -> dict[str, Any]:
