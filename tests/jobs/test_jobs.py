@@ -99,8 +99,8 @@ def story(spark: SparkSession, wheel: Path, tmp_path_factory: pytest.TempPathFac
             [
                 f"home={root / 'home'}", f"source.landing={root / 'hub files'}",
                 f"adx.cluster={explorer.address}", f"twins.endpoint={graph.endpoint}",
-                f"twins.token={graph.token}", f"twins.certificate={graph.certificate}", "spark.shuffle_partitions=1",
-                "spark.java_options=-XX:TieredStopAtLevel=1",
+                f"twins.token={graph.token}", f"twins.certificate={graph.certificate}",
+                "spark.shuffle_partitions=1", "spark.java_options=-XX:TieredStopAtLevel=1",
             ],
             environment={},
         )  # fmt: skip

@@ -15,7 +15,7 @@ from battery_lake.pipelines.model import Silent
 
 @pytest.fixture(scope="module")
 def made(made_lake, made_pack, landing_line, tmp_path_factory):
-    """Two packs of two days each, in two deliveries; then the end of life is set higher."""
+    """Two packs of two days each, in two deliveries."""
     packs = [made_pack("A", "V1", (49.0, 47.5)).day().day(), made_pack("B", "V2", (46.0, 45.0)).day().day()]
     lake = made_lake(tmp_path_factory.mktemp("backfill"), packs)
     for pack in packs:
@@ -24,13 +24,13 @@ def made(made_lake, made_pack, landing_line, tmp_path_factory):
 
 
 def later(made):
-    """The same tables with another end of life."""
+    """The same tables with another limit of what the spread within a pack may be."""
     health = made.lake.settings.health.model_copy(update={"spread_alert_pct": 0.01})
     return Lake(made.lake.spark, made.lake.settings.model_copy(update={"health": health}))
 
 
 def raised(made):
-    return {(row["pack_id"], row["spread_alert"]) for row in made.rows("gold.pack_health")}
+    return {(row["pack_id"], bool(row["alerts"])) for row in made.rows("gold.pack_health")}
 
 
 def test_only_the_wanted_vehicle_is_told_anew(made):
