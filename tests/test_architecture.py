@@ -64,6 +64,7 @@ ALLOWED_METHODS = {
     ("pipelines/reference.py", "collect"): "a few rows of a reference file: faults, repeated keys, curves",
     ("pipelines/refine.py", "collect"): "one row: first and last enqueued time",
     ("pipelines/settle.py", "collect"): "one row, and one a verdict",
+    ("pipelines/stream.py", "collect"): "one row: what the batches of a query did",
     ("quality/gate.py", "collect"): "one row: the version up to which everything passed",
     ("report/load.py", "collect"): "one row of totals, and a few version names",
     ("report/load_certificate.py", "collect"): "newest rows and open alerts of one pack",

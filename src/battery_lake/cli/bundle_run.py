@@ -165,10 +165,10 @@ def local_arguments(settings: Settings) -> list[str]:
     return [f"--{key}={value}" for key, value in here.items()]
 
 
-def _only_local(local: bool) -> None:
+def _only_local(asked: bool) -> None:
     from battery_lake.errors import SettingsError
 
-    if not local:
+    if not asked:
         raise SettingsError(
             "this deploys to a stand-in workspace only",
             remedy="add --local, or use `databricks bundle deploy`",
