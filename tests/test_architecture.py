@@ -250,6 +250,7 @@ def test_only_settings_session_and_the_lake_know_where_they_run() -> None:
         "lake/access.py",  # the address of a table
         "lake/create.py",  # a catalog's schema is created first
         "cli/reporting.py",  # names the place in the report
+        "cli/bundle_run.py",  # takes a run on this machine out of the catalog
     }
 
 
