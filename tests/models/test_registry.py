@@ -65,7 +65,8 @@ def story(aged: Lake) -> Iterator[Story]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Options, "lake", lambda _: aged)
         # Nothing new comes between the commands: the history is read once for all of them.
-        patch.setattr(train, "examples_of", functools.cache(train.examples_of))
+        read = functools.cache(functools.partial(train.examples_of, aged))
+        patch.setattr(train, "examples_of", lambda _: read())
         story = Story(aged, {}, {}, set())
         HEALTH.run(aged)
         story.before = story.versions()

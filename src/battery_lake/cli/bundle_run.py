@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,8 @@ Local = Annotated[
 Target = Annotated[str, typer.Option(help="Target of the bundle; else the one that is the default.")]
 Wheel = Annotated[Path | None, typer.Option(help="A wheel that is built; else one is built first.")]
 POLL_S = 0.5
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 @bundle.command(
@@ -97,7 +100,14 @@ def run(
         client = WorkspaceClient(host=standin.host, token="local")  # noqa: S106 - the stand-in takes any
         given = dict(pair.partition("=")[::2] for pair in param or ())
         started = client.jobs.run_now(int(item), job_parameters=given).bind()
-        ended = _watched(client, int(started["run_id"]), quiet=options(context).verbosity < 0)
+        # The run ends with this command: no Java here whose connection would not outlive an exception.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            ended = _watched(client, int(started["run_id"]), quiet=options(context).verbosity < 0)
+        except KeyboardInterrupt:
+            raise typer.Exit(INTERRUPTED) from None
+        finally:
+            signal.signal(signal.SIGINT, before)
         rows = list(_tasks(client, ended, standin.logs))
     if json:
         as_json({
