@@ -121,7 +121,10 @@ def run(
         raise typer.Exit(1)
 
 
-@bundle.command("describe", epilog="Example: battery-lake bundle describe > docs/bundle.md")
+@bundle.command(
+    "describe",
+    epilog="Examples: battery-lake bundle describe > docs/bundle.md | battery-lake bundle describe --root .",
+)
 def describe(root: Root = Path()) -> None:
     """Deploy every target to a stand-in workspace of its own, and print what then stands there."""
     import tempfile
