@@ -32,11 +32,6 @@ class Span:
         """Return the SQL condition that a time lies within. Delta skips files by it."""
         return f"{column} BETWEEN {instant(self.low)} AND {instant(self.high)}"
 
-    def holds_day(self, column: str) -> str:
-        """Return the SQL condition that a time lies on one of the span's days, ends given as midnights."""
-        end = self.high + dt.timedelta(days=1)
-        return f"{column} >= {instant(self.low)} AND {column} < {instant(end)}"
-
     def overlaps(self, start: str, end: str) -> str:
         """Return the SQL condition that what lasts from ``start`` to ``end`` shares time with the span."""
         return f"{end} >= {instant(self.low)} AND {start} <= {instant(self.high)}"

@@ -7,7 +7,7 @@ would read everybody's history for those few, so they get a bound, and a range o
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
@@ -23,7 +23,7 @@ NEAR_DAYS: Final = 30
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """Where packs start, those of the few apart.
+    """Where packs start, those of the few apart, and where all end.
 
     Parameters
     ----------
@@ -31,12 +31,15 @@ class Reach:
         Earliest start of the many, and of the few.
     first_pack, last_pack
         The few lie between these names; empty: there are none.
+    last
+        The last day's midnight; None: there is no end.
     """
 
     near: dt.datetime
     far: dt.datetime
     first_pack: str = ""
     last_pack: str = ""
+    last: dt.datetime | None = None
 
     def back(self, days: int) -> Reach:
         """Return the same with starts so many days earlier.
@@ -47,19 +50,19 @@ class Reach:
             How many. [d]
         """
         earlier = dt.timedelta(days=days)
-        return Reach(self.near - earlier, self.far - earlier, self.first_pack, self.last_pack)
+        return replace(self, near=self.near - earlier, far=self.far - earlier)
 
-    def instants(self, column: str, prefix: str = "") -> str:
+    def instants(self, column: str) -> str:
         """Return the SQL condition that holds for every row of a pack from its start on.
 
         Parameters
         ----------
         column
             A timestamp of the rows.
-        prefix
-            Of the table, with a dot.
         """
-        return self._either(prefix, *(f"{prefix}{column} >= {instant(at)}" for at in (self.near, self.far)))
+        near, far = (f"{column} >= {instant(at)}" for at in (self.near, self.far))
+        end = "" if self.last is None else f"{column} < {instant(self.last + dt.timedelta(days=1))}"
+        return self._either("", near, far, end)
 
     def days(self, column: str, prefix: str = "") -> str:
         """Return the SQL condition that holds for every row of a pack from the day of its start on.
@@ -71,26 +74,27 @@ class Reach:
         prefix
             Of the table, with a dot.
         """
-        return self._either(
-            prefix, *(f"{prefix}{column} >= DATE'{at:%Y-%m-%d}'" for at in (self.near, self.far))
-        )
+        near, far = (f"{prefix}{column} >= DATE'{at:%Y-%m-%d}'" for at in (self.near, self.far))
+        end = "" if self.last is None else f"{prefix}{column} <= DATE'{self.last:%Y-%m-%d}'"
+        return self._either(prefix, near, far, end)
 
-    def _either(self, prefix: str, near: str, far: str) -> str:
-        if not self.last_pack:
-            return f"({near})"
-        names = f"{prefix}pack_id BETWEEN {quoted(self.first_pack)} AND {quoted(self.last_pack)}"
-        return f"({near} OR ({names} AND {far}))"
+    def _either(self, prefix: str, near: str, far: str, end: str) -> str:
+        if self.last_pack:
+            names = f"{prefix}pack_id BETWEEN {quoted(self.first_pack)} AND {quoted(self.last_pack)}"
+            near = f"({near} OR ({names} AND {far}))"
+        return f"({near} AND {end})" if end else f"({near})"
 
 
 def reach(starts: DataFrame) -> Reach | None:
-    """Return where packs start; None: there are no packs.
+    """Return where packs start, and end; None: there are no packs.
 
     Parameters
     ----------
     starts
-        ``pack_id``, and ``from_at``, its start: an instant or a day.
+        ``pack_id``; ``from_at``, its start, and ``to_at``, its end, if there is one: instants or days.
     """
-    own = starts.select("pack_id", F.col("from_at").cast("timestamp").alias("at"))
+    ends = F.col("to_at").cast("timestamp") if "to_at" in starts.columns else F.lit(None).cast("timestamp")
+    own = starts.select("pack_id", F.col("from_at").cast("timestamp").alias("at"), ends.alias("end"))
     newest = F.broadcast(own.agg((F.max("at") - F.expr(f"INTERVAL {NEAR_DAYS} DAYS")).alias("limit")))
     is_near = F.col("at") >= F.col("limit")
     row = (
@@ -101,9 +105,10 @@ def reach(starts: DataFrame) -> Reach | None:
             F.min("at").alias("far"),
             F.min(F.when(~is_near, F.col("pack_id"))).alias("first_pack"),
             F.max(F.when(~is_near, F.col("pack_id"))).alias("last_pack"),
+            F.max("end").alias("last"),
         )
         .collect()[0]
     )
     if row.near is None:
         return None
-    return Reach(row.near, row.far, row.first_pack or "", row.last_pack or "")
+    return Reach(row.near, row.far, row.first_pack or "", row.last_pack or "", row.last)

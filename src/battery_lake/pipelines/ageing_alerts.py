@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
-    from battery_lake.lake.changes import Span
+    from battery_lake.lake.reach import Reach
 
 IS_STEP = "step_resistance_mohm IS NOT NULL"
 
@@ -52,11 +52,11 @@ def ageing_batch(lake: Lake, changed: DataFrame) -> Counts:
     return Counts(rows_in=written, rows_kept=written)
 
 
-def _told_again(lake: Lake, touched: DataFrame, span: Span) -> DataFrame:
+def _told_again(lake: Lake, touched: DataFrame, span: Reach) -> DataFrame:
     """The touched days of the touched packs, whole."""
 
     def of_days(name: str, *columns: str) -> DataFrame:
-        of_span = lake.read(name).where(span.holds_day("started_at"))
+        of_span = lake.read(name).where(span.instants("started_at"))
         rows = of_span.select("pack_id", "started_at", *columns)
         key = ["pack_id", "as_of_date"]
         return rows.withColumn("as_of_date", F.to_date("started_at")).join(touched, on=key, how="left_semi")

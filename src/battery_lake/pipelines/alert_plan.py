@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final
 from pyspark.sql import functions as F
 
 from battery_lake.gold.alert import alert
-from battery_lake.lake.changes import overall
 from battery_lake.lake.reach import reach
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
-    from battery_lake.lake.changes import Span
     from battery_lake.lake.reach import Reach
     from battery_lake.tables.model import Table
 
@@ -27,8 +25,8 @@ ANEW: Final = "TIMESTAMP'1900-01-01'"
 """A pack that starts anew goes on from here: before every day."""
 
 
-def touched_days(lake: Lake, changed: DataFrame, at: str, scratch: str) -> tuple[DataFrame, Span | None]:
-    """Return the packs' days that changes touch, and from which to which; None: there are none.
+def touched_days(lake: Lake, changed: DataFrame, at: str, scratch: str) -> tuple[DataFrame, Reach | None]:
+    """Return the packs' days that changes touch, and between which these lie; None: there are none.
 
     Parameters
     ----------
@@ -43,11 +41,11 @@ def touched_days(lake: Lake, changed: DataFrame, at: str, scratch: str) -> tuple
     """
     days = changed.select("pack_id", F.to_date(at).alias("as_of_date")).distinct()
     touched = kept(lake, scratch, days)
-    midnight = F.col("as_of_date").cast("timestamp")
-    return touched, overall(touched.select(midnight.alias("low"), midnight.alias("high")))
+    ends = F.min("as_of_date").alias("from_at"), F.max("as_of_date").alias("to_at")
+    return touched, reach(touched.groupBy("pack_id").agg(*ends))
 
 
-def write_days(lake: Lake, contract: Table, fresh: DataFrame, touched: DataFrame, span: Span) -> None:
+def write_days(lake: Lake, contract: Table, fresh: DataFrame, touched: DataFrame, span: Reach) -> None:
     """Put the days that were told again in the place of the stored ones; days that have gone, go.
 
     Parameters
@@ -61,13 +59,12 @@ def write_days(lake: Lake, contract: Table, fresh: DataFrame, touched: DataFrame
     touched
         ``pack_id`` and ``as_of_date`` of the days.
     span
-        First and last of them.
+        Between which they lie.
     """
-    between = f"as_of_date BETWEEN DATE'{span.low:%Y-%m-%d}' AND DATE'{span.high:%Y-%m-%d}'"
     key = contract.key
-    stored = lake.read(contract.name).where(between).select(*key)
+    stored = lake.read(contract.name).where(span.days("as_of_date")).select(*key)
     rows = replacing(fresh, stored.join(touched, on=list(key), how="left_semi"), key)
-    upsert(lake, contract.name, rows, within=f"t.{between}")
+    upsert(lake, contract.name, rows, within=span.days("as_of_date", "t."))
 
 
 def plan(touched: DataFrame, fresh: DataFrame, states: DataFrame, method: str) -> DataFrame:

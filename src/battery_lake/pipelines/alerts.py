@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
-    from battery_lake.lake.changes import Span
+    from battery_lake.lake.reach import Reach
     from battery_lake.sections import AlertSettings
 
 
@@ -51,14 +51,14 @@ def alerts_batch(lake: Lake, changed: DataFrame) -> Counts:
     return Counts(rows_in=written, rows_kept=written)
 
 
-def _told_again(lake: Lake, touched: DataFrame, span: Span) -> DataFrame:
+def _told_again(lake: Lake, touched: DataFrame, span: Reach) -> DataFrame:
     """The touched days of the touched packs, whole."""
 
     def of_days(name: str) -> DataFrame:
         rows = (
             lake
             .read(name)
-            .where(span.holds_day("measured_at"))
+            .where(span.instants("measured_at"))
             .withColumn("as_of_date", F.to_date("measured_at"))
         )
         return rows.join(touched, on=["pack_id", "as_of_date"], how="left_semi").drop("as_of_date")

@@ -51,25 +51,18 @@ def fleet_batch(lake: Lake, changed: DataFrame) -> Counts:
 class _Felt:
     """Where changes are felt: packs like the touched ones, and their days ``first_date`` to ``last_date``.
 
-    ``since`` and ``last`` are the bounds of these days; nobody feels changes of packs that are in no
-    reference data.
+    ``days`` bounds these; nobody feels changes of packs that are in no reference data.
     """
 
     members: DataFrame
-    since: Reach
-    last: dt.date
+    days: Reach
 
     @classmethod
     def of(cls, members: DataFrame) -> _Felt:
         """Find the bounds of what :func:`_members` gives."""
-        since = reach(members.withColumnRenamed("first_date", "from_at"))
-        last = members.agg(F.max("last_date").alias("last")).collect()[0].last
-        return cls(members, since or Reach(END_OF_TIME, END_OF_TIME), last or END_OF_TIME.date())
-
-    def bounds(self, day: str, back_days: int = 0) -> str:
-        """Return the SQL condition that holds on these days, and on so many before them."""
-        end = f"{day} < DATE'{self.last}' + INTERVAL 1 DAY"
-        return f"{self.since.back(back_days).days(day)} AND {end}"
+        ends = F.col("first_date").alias("from_at"), F.col("last_date").alias("to_at")
+        days = reach(members.select("pack_id", *ends))
+        return cls(members, days or Reach(END_OF_TIME, END_OF_TIME))
 
     def own(self, rows: DataFrame) -> DataFrame:
         """Return the members' rows on their days, and on those before that count then, with these days."""
@@ -99,7 +92,7 @@ def _packs(lake: Lake, firsts: DataFrame, starts: Reach, felt: _Felt) -> int:
     fresh = kept(lake, "fleet.packs", rows)
     stored = since(PACK_HEALTH.name)
     ranked = kept(lake, "fleet.ranked", _ranked(lake, fresh, stored, firsts, felt))
-    within = f"({starts.days('as_of_date', 't.')} OR {felt.since.days('as_of_date', 't.')})"
+    within = f"({starts.days('as_of_date', 't.')} OR {felt.days.days('as_of_date', 't.')})"
     return upsert(lake, PACK_HEALTH.name, replacing(ranked, stored, PACK_HEALTH.key), within=within)
 
 
@@ -112,7 +105,7 @@ def _ranked(lake: Lake, fresh: DataFrame, stored: DataFrame, firsts: DataFrame, 
     own_first = firsts.withColumnRenamed("first_date", "own_first")
     others = (
         felt
-        .own(lake.read(PACK_HEALTH.name).where(felt.bounds("as_of_date", FRESH_DAYS)))
+        .own(lake.read(PACK_HEALTH.name).where(felt.days.back(FRESH_DAYS).days("as_of_date")))
         .join(F.broadcast(own_first), on="pack_id", how="left")
         .where("own_first IS NULL OR as_of_date < own_first")
     )
@@ -170,10 +163,10 @@ def _vehicles(lake: Lake, firsts: DataFrame, starts: Reach) -> None:
 
 def _fleet(lake: Lake, felt: _Felt) -> None:
     """Days on which a touched pack counts: from its like's first change until it is no longer fresh."""
-    health = lake.read("gold.pack_health").where(felt.bounds("as_of_date", FRESH_DAYS))
+    health = lake.read("gold.pack_health").where(felt.days.back(FRESH_DAYS).days("as_of_date"))
     rows = fleet_daily(
         felt.own(health).drop("first_date", "last_date"),
-        lake.read("gold.session").where(felt.bounds("started_at")),
+        lake.read("gold.session").where(felt.days.instants("started_at")),
         felt.members,
     )
     own = felt.members.select(
@@ -187,7 +180,7 @@ def _fleet(lake: Lake, felt: _Felt) -> None:
         .drop("first_date", "last_date")
     )
     fresh = kept(lake, "fleet.daily", rows)
-    within = f"t.as_of_date >= DATE'{felt.since.far:%Y-%m-%d}'"
+    within = f"t.as_of_date >= DATE'{felt.days.far:%Y-%m-%d}'"
     upsert(lake, "gold.fleet_daily", replacing(fresh, stored, FLEET_DAILY.key), within=within)
 
 

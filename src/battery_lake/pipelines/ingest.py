@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from battery_lake.bronze.data_gap import data_gap
 from battery_lake.bronze.telemetry import plausible_time, telemetry
 from battery_lake.clock import utc_now
 from battery_lake.errors import BatteryLakeError, SetupError
+from battery_lake.lake.observed import Observed
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.sql import quoted
 from battery_lake.lake.write import insert_missing
@@ -96,13 +96,14 @@ def _append_ranges(lake: Lake, envelope: DataFrame) -> Counts:
 
 
 def _append(lake: Lake, envelope: DataFrame, within: str) -> Counts:
-    taken = Observation()
-    rows = telemetry(envelope, utc_now()).observe(
-        taken, F.count(F.lit(1)).alias("rows"), F.max(plausible_time()).alias("newest")
+    taken = Observed(
+        telemetry(envelope, utc_now()),
+        F.count(F.lit(1)).alias("rows"),
+        F.max(plausible_time()).alias("newest"),
     )
-    insert_missing(lake, "bronze.telemetry", rows, within=within)
-    count = int(taken.get["rows"])
-    return Counts(rows_in=count, rows_kept=count, newest_at=taken.get["newest"])
+    insert_missing(lake, "bronze.telemetry", taken.frame, within=within)
+    count = int(taken.values["rows"])
+    return Counts(rows_in=count, rows_kept=count, newest_at=taken.values["newest"])
 
 
 def _run(lake: Lake, progress: Progress) -> RunResult:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from battery_lake.gold.live_state import live_state
+from battery_lake.lake.observed import Observed
 from battery_lake.lake.versions import identity, latest_version
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.stream import plain, run_stream
@@ -74,14 +74,13 @@ def live_batch(lake: Lake, messages: DataFrame) -> Counts:
     messages
         Of silver.telemetry.
     """
-    chosen, came = lake.settings.twins, Observation()
-    observed = messages.observe(came, F.max("enqueued_at").alias("newest"))
-    states = live_state(observed, chosen.position_cell_km)
+    chosen, came = lake.settings.twins, Observed(messages, F.max("enqueued_at").alias("newest"))
+    states = live_state(came.frame, chosen.position_cell_km)
     rows = live(states, layout_of(lake.settings).vehicle_model, has_positions=chosen.positions)
     manner = Manner(is_live=True, dead_bands={SEEN: chosen.live_seen_s} | chosen.dead_bands)
     outcome = Outcome()
     deliver(lake, rows, manner, outcome)
-    return outcome.counts + Counts(newest_at=came.get["newest"])
+    return outcome.counts + Counts(newest_at=came.values["newest"])
 
 
 def _first_version(lake: Lake, stream: str) -> int:

@@ -6,12 +6,12 @@ import dataclasses
 import datetime as dt
 from typing import TYPE_CHECKING, Final
 
-from pyspark.sql import Observation
 from pyspark.sql import functions as F
 
 from battery_lake.bronze.telemetry import plausible_time
 from battery_lake.clock import utc_now
 from battery_lake.lake.changes import Span
+from battery_lake.lake.observed import Observed
 from battery_lake.lake.write import insert_missing
 from battery_lake.pipelines.model import Counts, Pipeline, Progress, RunResult
 from battery_lake.pipelines.put_together import put_together
@@ -45,9 +45,8 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
     if not has_packed:
         params = dataclasses.replace(params, reading=dataclasses.replace(params.reading, unpacks=False))
     messages = checked(bronze, lake.read("reference.packs"), lake.read("reference.pack_assignment"), params)
-    seen = Observation()
-    observed = messages.observe(
-        seen,
+    seen = Observed(
+        messages,
         F.count(F.lit(1)).alias("rows"),
         F.count_if("refused").alias("refused"),
         F.max(plausible_time()).alias("newest"),
@@ -55,9 +54,9 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
     )
     inserted = 0
     for kind in kinds(params):
-        rows = first_of_key(valid(observed, params, kind).where(window.holds("measured_at")), kind.key)
+        rows = first_of_key(valid(seen.frame, params, kind).where(window.holds("measured_at")), kind.key)
         inserted += insert_missing(lake, kind.table.name, rows, within=window.holds("t.measured_at"))
-    row_count, refused_count = int(seen.get["rows"]), int(seen.get["refused"])
+    row_count, refused_count = int(seen.values["rows"]), int(seen.values["refused"])
     if refused_count:
         insert_missing(lake, "silver.quarantine", refused(messages, params, utc_now()))
     valid_count = row_count - refused_count
@@ -67,8 +66,8 @@ def refine_batch(lake: Lake, bronze: DataFrame, params: RuleParams | None = None
         rows_kept=valid_count - odd.rows_refused - odd.rows_duplicate,
         rows_refused=refused_count + odd.rows_refused,
         rows_duplicate=odd.rows_duplicate,
-        newest_at=seen.get["newest"],
-        broken={rule.code: count for rule in params.rules if (count := int(seen.get[rule.code]))},
+        newest_at=seen.values["newest"],
+        broken={rule.code: count for rule in params.rules if (count := int(seen.values[rule.code]))},
     )
 
 
