@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import threading
 from pathlib import Path
-from typing import Final
-
-from aiohttp import web
 
 from battery_lake.closing import Closing
-from battery_lake.errors import SetupError
 from battery_lake.local.kusto.azurite import Azurite
 from battery_lake.local.kusto.consumer import Consumer
 from battery_lake.local.kusto.server import Explorer
 from battery_lake.local.kusto.store import Store
-
-HOST: Final = "127.0.0.1"
+from battery_lake.local.web_server import HOST, WebServer
 
 
 class KustoStandIn(Closing):
@@ -61,7 +54,8 @@ class KustoStandIn(Closing):
             self._explorer = Explorer(self.store, database, resources)
             self.faults = self._explorer.faults
             """Makes single requests, or a share of all, go wrong."""
-            self._server = _Server(self._explorer.application(), port)
+            # Bodies are handed over as they came: a stream's header says gzip, also of what is none.
+            self._server = WebServer(self._explorer.application(), port, "kusto", auto_decompress=False)
             opened.callback(self._server.close)
             self._opened = opened.pop_all()
         self.port = self._server.port
@@ -102,47 +96,3 @@ class KustoStandIn(Closing):
     def close(self) -> None:
         """Stop; everything stays on disk."""
         self._opened.close()
-
-
-class _Server:
-    """An application on loopback, in a thread with a loop of its own."""
-
-    def __init__(self, application: web.Application, port: int) -> None:
-        self.port = port
-        self._application = application
-        self._started, self._failure = threading.Event(), ""
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), name="kusto", daemon=True)
-        self._thread.start()
-        self._started.wait()
-        if self._failure:
-            raise SetupError(
-                f"The stand-in cannot listen on port {port}",
-                why=self._failure,
-                remedy="choose another port, or 0 for a free one",
-            )
-
-    async def _serve(self) -> None:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        # Bodies are handed over as they came: a stream's header says gzip, also of what is none.
-        runner = web.AppRunner(
-            self._application, auto_decompress=False, access_log=None, shutdown_timeout=1.0
-        )
-        try:
-            await runner.setup()
-            await web.TCPSite(runner, HOST, self.port).start()
-            self.port = runner.addresses[0][1]
-        except Exception as fault:  # noqa: BLE001 - raised where the start is waited for
-            self._failure = str(fault)
-            self._stop.set()
-        self._started.set()
-        await self._stop.wait()
-        await runner.cleanup()
-
-    def close(self) -> None:
-        """Stop listening."""
-        assert self._loop is not None
-        assert self._stop is not None
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()

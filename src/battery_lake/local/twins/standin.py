@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-
-from aiohttp import web
 
 from battery_lake.closing import Closing
 from battery_lake.errors import SetupError
@@ -19,6 +15,7 @@ from battery_lake.local.faults import Faults
 from battery_lake.local.twins.instance import Instance
 from battery_lake.local.twins.rates import Rates
 from battery_lake.local.twins.server import Server
+from battery_lake.local.web_server import WebServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -74,27 +71,17 @@ class DigitalTwinsStandIn(Closing):
         self._instance = Instance(Path(folder), endpoints, sign)
         self.faults = Faults()
         self.rates = Rates(limits)
-        self.port = port
         self.certificate = Path(folder) / CERTIFICATE_FILE
         """What clients trust."""
-        self._tls = server_context(self.certificate, [HOST])
-        self._server = Server(self._instance, self.rates, self.faults)
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._stop: asyncio.Event | None = None
-        self._started = threading.Event()
-        self._failures: list[OSError] = []
-        self._thread = threading.Thread(
-            target=lambda: asyncio.run(self._serve()), name="digital-twins", daemon=True
-        )
-        self._thread.start()
-        self._started.wait()
-        for failure in self._failures:
-            self._instance.close()
-            raise SetupError(
-                f"The stand-in cannot listen on port {self.port}",
-                why=str(failure),
-                remedy="choose another port, or 0 for a free one",
+        application = Server(self._instance, self.rates, self.faults).application()
+        try:
+            self._server = WebServer(
+                application, port, "digital-twins", tls=server_context(self.certificate, [HOST])
             )
+        except SetupError:
+            self._instance.close()
+            raise
+        self.port = self._server.port
 
     @property
     def endpoint(self) -> str:
@@ -110,24 +97,5 @@ class DigitalTwinsStandIn(Closing):
 
     def close(self) -> None:
         """Stop; the graph stays on disk."""
-        if self._thread.is_alive() and self._loop is not None and self._stop is not None:
-            self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join()
-            self._instance.close()
-
-    async def _serve(self) -> None:
-        """Listen until told to stop."""
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        runner = web.AppRunner(self._server.application(), access_log=None, shutdown_timeout=1.0)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=self._tls)
-        try:
-            await site.start()
-        except OSError as error:
-            self._failures.append(error)
-        else:
-            self.port = runner.addresses[0][1]
-        self._started.set()
-        if not self._failures:
-            await self._stop.wait()
-        await runner.cleanup()
+        self._server.close()
+        self._instance.close()

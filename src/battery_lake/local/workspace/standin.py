@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from aiohttp import web
 
 from battery_lake.closing import Closing
+from battery_lake.local.web_server import HOST, WebServer
 from battery_lake.local.workspace.access import Access
 from battery_lake.local.workspace.catalog import Catalog
 from battery_lake.local.workspace.compute import Compute
@@ -16,7 +17,7 @@ from battery_lake.local.workspace.dashboards import WAREHOUSE, Dashboards
 from battery_lake.local.workspace.files import Files
 from battery_lake.local.workspace.jobs import Jobs
 from battery_lake.local.workspace.runs import Runs
-from battery_lake.local.workspace.server import HOST, MAX_REQUEST_BYTES, Server, answered
+from battery_lake.local.workspace.server import MAX_REQUEST_BYTES, answered
 from battery_lake.local.workspace.store import Store
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class WorkspaceStandIn(Closing):
             workspace = (Jobs(store, runs), Access(store), Files(self.files), Dashboards(store))
             for part in (*workspace, Catalog(store, catalogs)):
                 part.add_to(application.router)
-            server = Server(application, port)
+            server = WebServer(application, port, "workspace")
             opened.callback(server.close)
             self._opened = opened.pop_all()
         self.port = server.port

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from battery_lake.errors import SettingsError
+from battery_lake.local.sqlite_file import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,23 +39,8 @@ class Store:
     """
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
         self._lock = threading.RLock()
-        self._db = sqlite3.connect(folder / FILE, isolation_level=None, check_same_thread=False, timeout=1.0)
-        try:
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            self._db.executescript(TABLES)
-            self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute("COMMIT")
-        except sqlite3.OperationalError as fault:
-            self._db.close()
-            raise SettingsError(
-                f"the stand-in's folder {folder} cannot be used",
-                why=str(fault),
-                remedy="stop the other process that uses it, or choose another folder",
-            ) from fault
+        self._db = opened(folder, FILE, TABLES)
 
     def close(self) -> None:
         """Close the file."""
