@@ -95,6 +95,10 @@ class StringSums:
     c_rate_volts: Floats
     volts2: Floats
 
+    def part(self, rows: slice | int) -> StringSums:
+        """Return some of the rows; of one, given as a number, without the first axis."""
+        return StringSums(*(getattr(self, name)[rows] for name in self.__slots__))
+
 
 def string_sums(soc_frac: Floats, c_rate: Floats, cell_v: Floats, group: Ints, groups: int) -> StringSums:
     """Sum samples by group and by SOC. A sample that lacks a value, or lies outside the bins, does not count.
@@ -172,8 +176,7 @@ def relative_capacity(sums: StringSums, curve: OcvCurve, params: StringParams) -
     for row in np.flatnonzero(total >= params.fewest_samples):
         whole = np.sqrt(sums.volts2[row] / total[row]) <= params.broken_v
         if whole.any():
-            one = StringSums(*(getattr(sums, name)[row] for name in sums.__slots__))
-            relative[row, whole], std[row, whole] = _of_string(one, whole, curve, params)
+            relative[row, whole], std[row, whole] = _of_string(sums.part(int(row)), whole, curve, params)
     return relative, std
 
 

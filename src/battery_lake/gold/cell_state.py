@@ -34,6 +34,7 @@ from battery_lake.gold.pack_use import USE_FIELDS
 from battery_lake.gold.resistance_state import (
     STATE_DDL,
     STATE_FIELDS,
+    STEP_COLUMNS,
     Resistances,
     collected_steps,
     follow,
@@ -41,6 +42,7 @@ from battery_lake.gold.resistance_state import (
     relative_pct,
     stored,
 )
+from battery_lake.gold.string_state import COLUMNS as STRING_COLUMNS
 from battery_lake.gold.string_state import STATE_DDL as STRING_DDL
 from battery_lake.gold.string_state import STATE_FIELDS as STRING_FIELDS
 from battery_lake.gold.string_state import collected_strings
@@ -60,6 +62,11 @@ STATE: Final = f"{METHOD} {MODEL}"
 STATE_ARRAYS: Final = (
     "soh_pct", "fade_pct_per_day", "soh_variance", "soh_fade_covariance", "fade_variance", "observations",
 )  # fmt: skip
+
+SESSION_COLUMNS: Final = (
+    "pack_id", "started_at", "throughput_ah", "distance_km", *STEP_COLUMNS, *STRING_COLUMNS
+)  # fmt: skip
+"""What :func:`pack_inputs` reads of gold.session."""
 
 PACK_DAYS: Final = (
     "pack_id string, as_of_date date, rated_capacity_ah double, efc double, throughput_ah double,"
@@ -155,8 +162,7 @@ def _pack_days(batches: Iterable[pa.RecordBatch], params: HealthParams) -> Itera
 
 def _filtered(packs: list[Pack], width: int, params: HealthParams) -> Iterator[pa.RecordBatch]:
     """Step all packs through their k-th day with evidence together."""
-    state = _joined([_begin(pack, width, params) for pack in packs])
-    rated = np.repeat([pack.rated_ah for pack in packs], width)
+    state = begun(packs, width, params.filter)
     lives = Lives(
         [pack.kind for pack in packs],
         [pack.points for pack in packs],
@@ -166,13 +172,10 @@ def _filtered(packs: list[Pack], width: int, params: HealthParams) -> Iterator[p
     )
     history: list[FilterState] = [state]
     shown: list[FilterState] = [state]
-    evidence = (side_by_side([getattr(pack, name) for pack in packs], width) for name in _DAILY)
-    for day, capacity, variance, count, relative, std in zip(*evidence, strict=True):
-        soh, soh_variance = 100.0 * capacity / rated, (100.0 / rated) ** 2 * variance
-        state = step(state, day, soh, soh_variance, params.filter, np.nan_to_num(count).astype(np.int64))
-        history.append(state)
-        shown.append(as_told(state, relative, std, width, params.string))
-        lives.take(day[::width], soh, soh_variance, shown[-1].soh_pct, params.outlook)
+    for day in followed(packs, state, width, params.filter, params.string):
+        history.append(day.state)
+        shown.append(day.told)
+        lives.take(day.days, day.soh_pct, day.variance_pct2, day.told.soh_pct, params.outlook)
     whole, told = _stacked(history), _stacked(shown)
     resistances = follow(
         [pack.steps for pack in packs], [pack.days for pack in packs], [pack.start for pack in packs], width,
@@ -188,25 +191,59 @@ def _filtered(packs: list[Pack], width: int, params: HealthParams) -> Iterator[p
         ).to_batches()
 
 
-_DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count", "relative", "relative_std")
-
-
-def as_told(
-    state: FilterState, relative: Floats, std: Floats, width: int, params: StringParams
-) -> FilterState:
-    """Return the state as it is told: cells of a string weighed against each other.
+@dataclass(frozen=True, slots=True)
+class DayStep:
+    """The k-th day with evidence of every pack; NaN where a pack has fewer.
 
     Parameters
     ----------
-    state
-        By the filter. Shape ``(packs x width,)``
-    relative, std
-        Of each cell beside its string, and its standard deviation. Shape ``(packs x width,)``
-    width
-        Cells of a string.
-    params
-        What is assumed of it.
+    days
+        Since 1970. [d], shape ``(packs,)``
+    soh_pct, variance_pct2
+        What the day alone says. [%, %²], shape ``(packs x width,)``, as all others
+    state, told
+        The filter after it, and the same as it is told.
     """
+
+    days: Floats
+    soh_pct: Floats
+    variance_pct2: Floats
+    state: FilterState
+    told: FilterState
+
+
+def followed(
+    packs: list[Pack], state: FilterState, width: int, filter_: FilterParams, string: StringParams
+) -> Iterator[DayStep]:
+    """Step packs through their days with evidence, the k-th days together.
+
+    Parameters
+    ----------
+    packs
+        With equally many cells.
+    state
+        Before their first days.
+    width
+        Cells of each.
+    filter_, string
+        What is assumed.
+    """
+    rated = np.repeat([pack.rated_ah for pack in packs], width)
+    evidence = (side_by_side([getattr(pack, name) for pack in packs], width) for name in _DAILY)
+    for day, capacity, variance, count, relative, std in zip(*evidence, strict=True):
+        soh, soh_variance = 100.0 * capacity / rated, (100.0 / rated) ** 2 * variance
+        state = step(state, day, soh, soh_variance, filter_, np.nan_to_num(count).astype(np.int64))
+        told = _as_told(state, relative, std, width, string)
+        yield DayStep(day[::width], soh, soh_variance, state, told)
+
+
+_DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count", "relative", "relative_std")
+
+
+def _as_told(
+    state: FilterState, relative: Floats, std: Floats, width: int, params: StringParams
+) -> FilterState:
+    """The state as it is told: cells of a string weighed against each other."""
 
     def by_string(values: Floats) -> Floats:
         return values.reshape(-1, width)
@@ -221,9 +258,25 @@ def _stacked(states: list[FilterState]) -> FilterState:
     return _each(lambda name: np.stack([getattr(state, name) for state in states]))
 
 
-def _begin(pack: Pack, width: int, params: HealthParams) -> FilterState:
+def begun(packs: list[Pack], width: int, params: FilterParams) -> FilterState:
+    """Return the state before the packs' first days, one behind the other.
+
+    Parameters
+    ----------
+    packs
+        With equally many cells.
+    width
+        Cells of each.
+    params
+        What is known of packs that start anew.
+    """
+    states = [_begin(pack, width, params) for pack in packs]
+    return _each(lambda name: np.concatenate([getattr(state, name) for state in states]))
+
+
+def _begin(pack: Pack, width: int, params: FilterParams) -> FilterState:
     if pack.start is None:
-        return initial_state(width, params.filter, pack.first_age_days)
+        return initial_state(width, params, pack.first_age_days)
     known = {name: np.array(pack.start[name]) for name in STATE_ARRAYS}
     # NumPy reads None as NaN.
     return FilterState(**known, updated_days=np.array(pack.start["updated_days"], dtype=np.float64))
@@ -236,10 +289,6 @@ def _line(history: FilterState, pack: Pack, params: HealthParams) -> Outlook:
     p05, p50, p95, censored = remaining_days(known, eol, params.rul)
     shape = (pack.days.size, -1)
     return Outlook(p05.reshape(shape), p50.reshape(shape), p95.reshape(shape), censored.reshape(shape))
-
-
-def _joined(states: list[FilterState]) -> FilterState:
-    return _each(lambda name: np.concatenate([getattr(state, name) for state in states]))
 
 
 def _part(state: FilterState, place: Any) -> FilterState:

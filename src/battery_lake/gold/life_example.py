@@ -12,10 +12,10 @@ from battery_lake.cells.fade_curves import end_of_life
 from battery_lake.cells.life_outlook import LifeHistory, OutlookParams, place_likelihood
 from battery_lake.cells.life_points import add_day, joined, means
 from battery_lake.cells.life_templates import templates_of
-from battery_lake.cells.soh_filter import FilterParams, FilterState, initial_state, step
+from battery_lake.cells.soh_filter import FilterParams
 from battery_lake.cells.string_comparison import StringParams
-from battery_lake.gold.arrow import floats, lists, numbers, side_by_side
-from battery_lake.gold.cell_state import as_told
+from battery_lake.gold.arrow import floats, lists, numbers
+from battery_lake.gold.cell_state import begun, followed
 from battery_lake.gold.pack_evidence import Pack, packs_of
 
 if TYPE_CHECKING:
@@ -88,24 +88,16 @@ def _examples(batches: Iterable[pa.RecordBatch], params: ExampleParams) -> Itera
 
 def _followed(packs: list[Pack], width: int, params: ExampleParams) -> Iterator[pa.RecordBatch]:
     """Step all packs through their days together, and stop to look at the moments of each."""
-    states = [initial_state(width, params.filter, pack.first_age_days) for pack in packs]
-    state = FilterState(**{
-        name: np.concatenate([getattr(one, name) for one in states])
-        for name in FilterState.__dataclass_fields__
-    })
-    rated = np.repeat([pack.rated_ah for pack in packs], width)
+    state = begun(packs, width, params.filter)
     points = joined([pack.points for pack in packs])
     chosen = np.unique(np.linspace(0, width - 1, min(width, params.cells)).round().astype(np.int64))
     moments = [moments_of(pack.days, params) for pack in packs]
     looks: list[list[dict[str, Any]]] = [[] for _ in packs]
     known: list[Floats] = []
-    evidence = (side_by_side([getattr(pack, name) for pack in packs], width) for name in _DAILY)
-    for k, (day, capacity, variance, count, relative, std) in enumerate(zip(*evidence, strict=True)):
-        soh, soh_variance = 100.0 * capacity / rated, (100.0 / rated) ** 2 * variance
-        state = step(state, day, soh, soh_variance, params.filter, np.nan_to_num(count).astype(np.int64))
-        told = as_told(state, relative, std, width, params.string).soh_pct
-        by_pack = [values.reshape(len(packs), width) for values in (soh, soh_variance, told)]
-        add_day(points, day[::width], *by_pack)
+    for k, day in enumerate(followed(packs, state, width, params.filter, params.string)):
+        values = (day.soh_pct, day.variance_pct2, day.told.soh_pct)
+        by_pack = [each.reshape(len(packs), width) for each in values]
+        add_day(points, day.days, *by_pack)
         known.append(by_pack[2][:, chosen].copy())
         for place in (p for p, own in enumerate(moments) if k in own):
             point = means(points[np.array([place])])
@@ -113,9 +105,6 @@ def _followed(packs: list[Pack], width: int, params: ExampleParams) -> Iterator[
     filtered = np.stack(known)
     for place, (pack, own) in enumerate(zip(packs, looks, strict=True)):
         yield from _rows(pack, own, _lives(pack, filtered[: pack.days.size, place])).to_batches()
-
-
-_DAILY: Final = ("days", "capacity_ah", "variance_ah2", "count", "relative", "relative_std")
 
 
 def moments_of(days: Ints, params: ExampleParams) -> set[int]:

@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from battery_lake.cells.soh_filter import combine_day
-from battery_lake.cells.string_comparison import StringSums
 from battery_lake.gold.arrow import bounds, matrix
 from battery_lake.gold.life_state import POINT_COLUMNS, LifeKind, read_points
 from battery_lake.gold.pack_use import PackUse, daily_sums, pack_use
@@ -41,13 +40,12 @@ def packs_of(table: pa.Table, width: int, eol_soh_pct: float, strings: StringPar
     entries, places = Entries(table, width), bounds(table.column("days").combine_chunks())
     points = read_points(table, width)
     rows = table.drop_columns(["days", "ocv_soc_frac", "ocv_v", *POINT_COLUMNS]).to_pylist()
-    packs = [
-        Pack(row, entries, slice(*place), points[np.array([k])], eol_soh_pct)
-        for k, (row, place) in enumerate(zip(rows, pairwise(places.tolist()), strict=True))
+    return [
+        Pack(row, entries, slice(*place), points[np.array([k])], eol_soh_pct, (curve, strings))
+        for k, (row, place, curve) in enumerate(
+            zip(rows, pairwise(places.tolist()), curves_of(table), strict=True)
+        )
     ]
-    for pack, curve in zip(packs, curves_of(table), strict=True):
-        pack.compare(entries, curve, strings)
-    return packs
 
 
 class Entries:
@@ -86,10 +84,15 @@ class Pack:
     """One pack's use and evidence as arrays; days count from 1970."""
 
     def __init__(
-        self, row: dict[str, Any], entries: Entries, own: slice, points: LifePoints, eol_soh_pct: float
+        self,
+        row: dict[str, Any],
+        entries: Entries,
+        own: slice,
+        points: LifePoints,
+        eol_soh_pct: float,
+        compared: tuple[OcvCurve | None, StringParams],
     ) -> None:
         self.pack_id: str = row["pack_id"]
-        self.own = own
         self.rated_ah: float = row["rated_capacity_ah"]
         self.new_mohm = _known(row["new_resistance_mohm"])
         self.start: dict[str, Any] | None = row["start"]
@@ -112,11 +115,7 @@ class Pack:
         self.capacity_ah: Floats = np.array([c for c, _, _ in combined]).reshape(-1, width)
         self.variance_ah2: Floats = np.array([v for _, v, _ in combined]).reshape(-1, width)
         self.count: Ints = np.array([n for _, _, n in combined], dtype=np.int64).reshape(-1, width)
-
-    def compare(self, entries: Entries, curve: OcvCurve | None, params: StringParams) -> None:
-        """Compare the cells of the string, up to each day with evidence."""
-        sums = StringSums(*(getattr(entries.strings, name)[self.own] for name in StringSums.__slots__))
-        strings = StringDays(entries.day[self.own], sums, self.places, self.start, curve, params)
+        strings = StringDays(day, entries.strings.part(own), places, self.start, *compared)
         self.relative: Floats = strings.relative
         self.relative_std: Floats = strings.std
         self.string_before_last = strings.before_last

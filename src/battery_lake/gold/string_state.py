@@ -119,11 +119,6 @@ def _flat(table: pa.Table, name: str) -> Floats:
     return np.asarray(values.to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def row_of(sums: StringSums, row: int) -> StringSums:
-    """Return one of the rows, as rows."""
-    return StringSums(*(getattr(sums, name)[row : row + 1] for name in StringSums.__slots__))
-
-
 class StringDays:
     """What comparing the cells of one pack says on each of its days with evidence.
 
@@ -160,7 +155,10 @@ class StringDays:
                 self.before_last = _stored(so_far, at_day)
             if sums.count[place].any():
                 since = 0.0 if np.isnan(at_day) else float(day[place]) - at_day
-                so_far, at_day = added(so_far, row_of(sums, place), since, params), float(day[place])
+                so_far, at_day = (
+                    added(so_far, sums.part(slice(place, place + 1)), since, params),
+                    float(day[place]),
+                )
             if place in evident and curve is not None:
                 for values, found in zip(told, relative_capacity(so_far, curve, params), strict=True):
                     values[evident[place]] = found[0]

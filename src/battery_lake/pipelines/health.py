@@ -15,9 +15,14 @@ from battery_lake.cells.rul import RulParams
 from battery_lake.gold.cell_current import cell_current
 from battery_lake.gold.cell_health import cell_health
 from battery_lake.gold.cell_life import cell_life
-from battery_lake.gold.cell_state import STATE, HealthParams, cell_state, pack_days, pack_inputs
-from battery_lake.gold.resistance_state import STEP_COLUMNS
-from battery_lake.gold.string_state import COLUMNS as STRING_COLUMNS
+from battery_lake.gold.cell_state import (
+    SESSION_COLUMNS,
+    STATE,
+    HealthParams,
+    cell_state,
+    pack_days,
+    pack_inputs,
+)
 from battery_lake.lake.changes import changes
 from battery_lake.lake.create import ensure
 from battery_lake.lake.reach import reach
@@ -62,9 +67,7 @@ def follow_packs(lake: Lake, changed: DataFrame, prior: LifePrior | None) -> Cou
     if since is None:
         return Counts()
     goes_on = plan.where("goes_on").select("pack_id")
-    use = lake.read("gold.session").select(
-        "pack_id", "started_at", "throughput_ah", "distance_km", *STEP_COLUMNS, *STRING_COLUMNS
-    )
+    use = lake.read("gold.session").select(*SESSION_COLUMNS)
     inputs = pack_inputs(
         _from_plan(use, plan, since),
         _from_plan(lake.read("gold.capacity_observation").drop("method_version"), plan, since),

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Final
 from pyspark.sql import functions as F
 
 from battery_lake.errors import ModelError
-from battery_lake.gold.cell_state import pack_inputs
+from battery_lake.gold.cell_state import SESSION_COLUMNS, pack_inputs
 from battery_lake.gold.life_example import ExampleParams, life_examples
-from battery_lake.gold.resistance_state import STEP_COLUMNS
-from battery_lake.gold.string_state import COLUMNS as STRING_COLUMNS
 from battery_lake.lake.create import ensure
 from battery_lake.lake.versions import latest_version
 from battery_lake.log import logger
@@ -41,9 +39,7 @@ def examples_of(lake: Lake) -> tuple[Examples, dict[str, int]]:
     sessions, observations, packs = (lake.read_at(name, version) for name, version in versions.items())
     known = packs.where("warranty_from IS NOT NULL")
     some = known.orderBy(F.xxhash64("pack_id"), "pack_id").limit(lake.settings.models.most_packs)
-    use = sessions.select(
-        "pack_id", "started_at", "throughput_ah", "distance_km", *STEP_COLUMNS, *STRING_COLUMNS
-    )
+    use = sessions.select(*SESSION_COLUMNS)
     nothing = lake.read("gold.cell_state").where("false")
     inputs = pack_inputs(use, observations.drop("method_version"), some, nothing)
     params = ExampleParams(eol_soh_pct=lake.settings.health.eol_soh_pct)

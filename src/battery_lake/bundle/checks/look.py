@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from battery_lake.bundle.tree import Map, Mark, Seq, at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from battery_lake.bundle.load import Bundle
 
@@ -45,3 +45,15 @@ def number(tree: Map, key: str, default: int = 0) -> int:
     """Return a whole number under a key, the default where there is none."""
     value = tree.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) else default
+
+
+def reached(arrows: Mapping[str, Iterable[str]], start: str) -> set[str]:
+    """Return all that arrows lead to from a start; the start too, where they lead back to it."""
+    found: set[str] = set()
+    waiting = list(arrows.get(start, ()))
+    while waiting:
+        word = waiting.pop()
+        if word not in found:
+            found.add(word)
+            waiting += arrows.get(word, ())
+    return found

@@ -7,7 +7,7 @@ import re
 import tomllib
 from typing import TYPE_CHECKING, Any, Final
 
-from battery_lake.bundle.checks.look import line, maps, names, resources
+from battery_lake.bundle.checks.look import line, maps, names, reached, resources
 from battery_lake.bundle.faults import Fault
 from battery_lake.bundle.references import Reference
 from battery_lake.bundle.tree import Map, Mark, Seq
@@ -229,7 +229,7 @@ def lineage(bundle: Bundle) -> Iterator[Fault]:
             key = str(task.get("task_key"))
             if not runs[key]:
                 continue
-            actual, wanted = _all(waits, key), _all(needs, key)
+            actual, wanted = reached(waits, key), reached(needs, key)
             for other in sorted(wanted - actual):
                 yield _fault(
                     line(task, "depends_on"),
@@ -297,17 +297,6 @@ def _before(first: tuple[Pipeline, ...], second: tuple[Pipeline, ...]) -> bool:
         for a in first
         for b in second
     )
-
-
-def _all(arrows: dict[str, set[str]], start: str) -> set[str]:
-    reached: set[str] = set()
-    waiting = list(arrows.get(start, ()))
-    while waiting:
-        word = waiting.pop()
-        if word not in reached:
-            reached.add(word)
-            waiting += arrows.get(word, ())
-    return reached
 
 
 def config(bundle: Bundle) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
-from battery_lake.bundle.checks.look import line, maps, names, resources
+from battery_lake.bundle.checks.look import line, maps, names, reached, resources
 from battery_lake.bundle.faults import Fault
 from battery_lake.bundle.references import Reference
 from battery_lake.bundle.tree import Map, Mark, Seq
@@ -92,26 +92,15 @@ def circles(bundle: Bundle) -> Iterator[Fault]:
     for _, job in resources(bundle, "jobs"):
         waits = {str(t.get("task_key")): names(maps(t, "depends_on"), "task_key") for t in maps(job, "tasks")}
         for task in maps(job, "tasks"):
-            if str(task.get("task_key")) in _reached(waits, str(task.get("task_key"))):
+            if str(task.get("task_key")) in reached(waits, str(task.get("task_key"))):
                 yield _fault(
                     line(task, "depends_on"), f"{task.get('task_key')} waits for itself", "cut the circle"
                 )
     starts = {name: [key for _, key in _started(job)] for name, job in resources(bundle, "jobs")}
     for name, job in resources(bundle, "jobs"):
         for mark, key in _started(job):
-            if name == key or name in _reached(starts, key):
+            if name == key or name in reached(starts, key):
                 yield _fault(mark, f"{name} starts itself", "cut the circle")
-
-
-def _reached(arrows: dict[str, list[str]], start: str) -> set[str]:
-    reached: set[str] = set()
-    waiting = list(arrows.get(start, ()))
-    while waiting:
-        word = waiting.pop()
-        if word not in reached:
-            reached.add(word)
-            waiting += arrows.get(word, ())
-    return reached
 
 
 def _started(job: Map) -> Iterator[tuple[Mark, str]]:
