@@ -19,6 +19,7 @@ import typer
 
 from battery_lake.cli.base import app, options
 from battery_lake.errors import SettingsError, SetupError
+from battery_lake.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -138,10 +139,7 @@ def _claim(settings: Settings, wanted: DemoInput, *, clean: bool) -> None:
 
 
 def _write_mark(mark: Path, content: Any) -> None:
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    draft = mark.with_name(f".{mark.name}.tmp")
-    draft.write_text(json.dumps(content), encoding="utf-8")
-    draft.replace(mark)
+    write_whole(mark, json.dumps(content))
 
 
 def _once(settings: Settings, name: str, progress: ConsoleProgress, work: Callable[[], Any]) -> None:

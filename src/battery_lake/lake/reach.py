@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 NEAR_DAYS: Final = 30
 """A pack that starts so much earlier than the last one to start is one of the few. [d]"""
 
+ANEW: Final = "TIMESTAMP'1900-01-01'"
+"""A pack that starts anew, whose first day nobody knows, goes on from here: before every day."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:

@@ -9,6 +9,7 @@ from battery_lake.errors import ModelError
 from battery_lake.log import logger
 from battery_lake.models.store import CHAMPION, Addresses, addresses, aliased, load_trained, opened
 from battery_lake.models.trained import read_trained
+from battery_lake.whole_file import write_whole
 
 if TYPE_CHECKING:
     from battery_lake.cells.life_prior import LifePrior
@@ -56,10 +57,7 @@ def champion(settings: Settings) -> LifePrior | None:
 
 def keep(where: Addresses, version: str, text: str) -> None:
     """Keep a copy of the champion beside the store, whole or not at all."""
-    where.folder.mkdir(parents=True, exist_ok=True)
-    draft = where.copy.with_suffix(".tmp")
-    draft.write_text(json.dumps({"version": version, "trained": text}), encoding="utf-8")
-    draft.replace(where.copy)
+    write_whole(where.copy, json.dumps({"version": version, "trained": text}))
 
 
 def _missing(where: Addresses, why: str) -> LifePrior | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
 from battery_lake.gold.alert import alert
-from battery_lake.lake.reach import reach
+from battery_lake.lake.reach import ANEW, reach
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.tables.gold import ALERT
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from battery_lake.lake.access import Lake
     from battery_lake.lake.reach import Reach
     from battery_lake.tables.model import Table
-
-ANEW: Final = "TIMESTAMP'1900-01-01'"
-"""A pack that starts anew goes on from here: before every day."""
 
 
 def touched_days(lake: Lake, changed: DataFrame, at: str, scratch: str) -> tuple[DataFrame, Reach | None]:

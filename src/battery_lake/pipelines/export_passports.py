@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from battery_lake.gold.battery_passport import METHOD
 from battery_lake.serving.passport import checked, passport
 from battery_lake.serving.passport_fields import Known
+from battery_lake.whole_file import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -59,7 +60,6 @@ def export_passports(
         A declared field is not the data model's.
     """
     checked(declared)
-    folder.mkdir(parents=True, exist_ok=True)
     newest = _newest(lake, pack_id)
     last = ""
     while rows := newest.where(F.col("pack_id") > last).orderBy("pack_id").limit(page).collect():
@@ -91,8 +91,8 @@ def _written(row: Row, folder: Path, declared: Mapping[str, Any]) -> tuple[str, 
         "absent": told.absent,
     }
     name = file_name(row["pack_id"])
-    _replace(folder / f"{name}.json", told.document)
-    _replace(folder / f"{name}.notes.json", notes)
+    write_whole(folder / f"{name}.json", _json(told.document))
+    write_whole(folder / f"{name}.notes.json", _json(notes))
     return row["pack_id"], len(told.sources), len(told.absent)
 
 
@@ -114,7 +114,5 @@ def _short(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _replace(file: Path, content: Any) -> None:
-    draft = file.with_name(f".{file.name}.tmp")
-    draft.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    draft.replace(file)
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"

@@ -7,7 +7,7 @@ filtered anew from its first day.
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F
 
@@ -25,7 +25,7 @@ from battery_lake.gold.cell_state import (
 )
 from battery_lake.lake.changes import changes
 from battery_lake.lake.create import ensure
-from battery_lake.lake.reach import reach
+from battery_lake.lake.reach import ANEW, reach
 from battery_lake.lake.scratch import kept
 from battery_lake.lake.write import replacing, upsert
 from battery_lake.models.champion import champion
@@ -38,9 +38,6 @@ if TYPE_CHECKING:
     from battery_lake.cells.life_prior import LifePrior
     from battery_lake.lake.access import Lake
     from battery_lake.lake.reach import Reach
-
-ANEW: Final = "TIMESTAMP'1900-01-01'"
-"""A pack whose first day nobody knows goes on from here: before every day."""
 
 
 def health_batch(lake: Lake, changed: DataFrame) -> Counts:

@@ -17,6 +17,7 @@ from battery_lake.sinks.twins.deliver import Manner
 from battery_lake.sinks.twins.ontology import SEEN
 from battery_lake.sinks.twins.plan import apply_models, model_plan, models
 from battery_lake.sinks.twins.wanted import live
+from battery_lake.whole_file import write_whole
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -87,10 +88,7 @@ def _first_version(lake: Lake, stream: str) -> int:
     """The version of silver that the stream began with: kept, as a run may end before its first batch."""
     file = Path(lake.checkpoint(stream)) / _FIRST
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        draft = file.with_name(f".{_FIRST}.tmp")
-        draft.write_text(str(latest_version(lake, SOURCE)), encoding="utf-8")
-        draft.replace(file)
+        write_whole(file, str(latest_version(lake, SOURCE)))
     return int(file.read_text(encoding="utf-8"))
 
 
