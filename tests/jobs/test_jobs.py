@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from databricks.sdk.service.jobs import Run
     from pyspark.sql import SparkSession
 
+pytestmark = pytest.mark.timeout(2400)  # some twenty Spark sessions, one a task
+
 ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "jobs").glob("*.py"))
 MOST_LINES = 20

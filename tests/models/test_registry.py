@@ -23,7 +23,7 @@ from battery_lake.cli.base import Options, app
 from battery_lake.gold.life_state import MODEL
 from battery_lake.models import training
 from battery_lake.models.champion import champion
-from battery_lake.models.export import MODEL_FOLDER, serve_command
+from battery_lake.models.export import MODEL_FOLDER, serve_command, serve_environment
 from battery_lake.models.signature import EXAMPLE
 from battery_lake.models.store import addresses, opened
 from battery_lake.models.trained import Trained
@@ -146,7 +146,7 @@ def port(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         number: int = found.getsockname()[1]
-    quiet = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    quiet = serve_environment() | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     log = folder.with_suffix(".log").open("wb")
     server = subprocess.Popen(
         serve_command(str(folder / MODEL_FOLDER), "127.0.0.1", number),
@@ -156,7 +156,8 @@ def port(story: Story, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int
         _wait(number, server, folder.with_suffix(".log"))
         yield number
     finally:
-        os.killpg(server.pid, 15)
+        if server.poll() is None:
+            os.killpg(server.pid, 15)
         server.wait(30)
         log.close()
 

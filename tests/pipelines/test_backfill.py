@@ -53,7 +53,7 @@ def test_maintenance_joins_files_and_loses_no_row(made):
     assert set(done) == set(names)
     assert done["silver.telemetry"].files_before > done["silver.telemetry"].files_after == 1
     assert {name: made.rows(name) for name in names} == before
-    assert made.run(("health",))["sessions"].batches == 0  # nothing is new for those that follow
+    assert made.run(("health",))["sessions"].counts.rows_in == 0  # nothing is new for those that follow
 
 
 def test_a_vehicle_or_a_day_that_is_none_is_named(made):

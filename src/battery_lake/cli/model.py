@@ -42,7 +42,7 @@ def _examples(context: typer.Context) -> tuple[Settings, Examples, dict[str, int
     return lake.settings, examples, versions
 
 
-@model.command("train", epilog="Examples: battery-lake model train | ... model train --json")
+@model.command("train", epilog="Examples: battery-lake model train | ... train --json")
 def model_train(context: typer.Context, json: AsJson = False) -> None:
     """Fit the prior to gold's history, judge it on packs left out, and register it as challenger."""
     from battery_lake.cli.show import as_json, as_table
@@ -61,7 +61,7 @@ def model_train(context: typer.Context, json: AsJson = False) -> None:
 
 
 @model.command(
-    "compare", epilog="Examples: battery-lake model compare | ... model compare --version 2 --json"
+    "compare", epilog="Examples: battery-lake model compare | ... compare --version 2 --json"
 )
 def model_compare(context: typer.Context, version: Version = "", json: AsJson = False) -> None:
     """Judge the challenger against the champion on the same packs; changes nothing."""
@@ -73,7 +73,7 @@ def model_compare(context: typer.Context, version: Version = "", json: AsJson = 
 
 
 @model.command(
-    "promote", epilog="Examples: battery-lake model promote | ... model promote --version 2 --json"
+    "promote", epilog="Examples: battery-lake model promote | ... promote --version 2 --json"
 )
 def model_promote(context: typer.Context, version: Version = "", json: AsJson = False) -> None:
     """Make the challenger champion if it is better; ends with 5 where it is refused."""
@@ -88,7 +88,7 @@ def model_promote(context: typer.Context, version: Version = "", json: AsJson = 
         typer.echo(f"version {verdict.challenger} is the champion now; `model score` tells every pack anew")
 
 
-@model.command("rollback", epilog="Examples: battery-lake model rollback | ... model rollback --to shipped")
+@model.command("rollback", epilog="Examples: battery-lake model rollback | ... rollback --to shipped")
 def model_rollback(
     context: typer.Context,
     to: Annotated[str, typer.Option(help="A version's number, or shipped; else the one before.")] = "",
@@ -175,7 +175,7 @@ def model_serve(
     raise typer.Exit(serve(_settings(context), host, port, version))
 
 
-@model.command("export", epilog="Examples: battery-lake model export ./rul | docker build -t rul ./rul")
+@model.command("export", epilog="Examples: battery-lake model export ./rul | ... export ./rul --version 2 --json")
 def model_export(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="New or empty; becomes the container's context.")],

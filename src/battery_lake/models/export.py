@@ -6,13 +6,13 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from battery_lake.errors import ModelError
 from battery_lake.models.store import CHAMPION, addresses, aliased, environment, opened, version_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
 
     from battery_lake.settings import Settings
 
@@ -108,6 +108,16 @@ def serve_command(model: str, host: str, port: int) -> list[str]:
     ]  # fmt: skip
 
 
+def serve_environment() -> dict[str, str]:
+    """Return this process's environment, in which MLflow finds the server that is installed beside Python.
+
+    MLflow starts ``uvicorn`` by its name; who runs a virtual environment's Python by its path has none in
+    ``PATH``.
+    """
+    beside = str(Path(sys.executable).parent)
+    return os.environ | {"PATH": os.pathsep.join([beside, os.environ.get("PATH", os.defpath)])}
+
+
 def serve(settings: Settings, host: str, port: int, number: str = "") -> int:
     """Serve the champion, or another version, until the server ends; its exit code.
 
@@ -121,5 +131,5 @@ def serve(settings: Settings, host: str, port: int, number: str = "") -> int:
         A version; empty: the champion.
     """
     model = chosen(settings, number)
-    own = os.environ | environment(addresses(settings))
+    own = serve_environment() | environment(addresses(settings))
     return subprocess.run(serve_command(f"models:/{model}", host, port), env=own, check=False).returncode
