@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import pyarrow.parquet as pq
 from health_step import Inputs, no_states, product
 from pyspark.sql import functions as F
 from support.evidence import CELLS, FIRST_DAY, write_evidence
@@ -41,10 +42,13 @@ class Update:
         The packs, and what is new of them.
     states
         As they were stored.
+    state_kb
+        Size of a pack's state: its columns in memory, and as zstd in Parquet. [kB]
     """
 
     inputs: Inputs
     states: DataFrame
+    state_kb: tuple[float, float]
 
 
 def prepared(lake: Lake, folder: Path, packs: int, days: int) -> Update:
@@ -60,7 +64,7 @@ def prepared(lake: Lake, folder: Path, packs: int, days: int) -> Update:
         Size of the fleet, and days with evidence, the new one included.
     """
     spark = lake.spark
-    patterns = Inputs.of(spark, write_evidence(folder / "evidence", min(PATTERNS, packs), days))
+    patterns = Inputs.of(spark, write_evidence(folder / "evidence", min(PATTERNS, packs), days, strings=True))
     before, after = _cut(patterns, days - 1, 0), _cut(patterns, days, days - UPDATE_DAYS)
     begun = pack_days(
         pack_inputs(before.sessions, before.observations, before.packs, no_states(spark)), HealthParams()
@@ -77,7 +81,20 @@ def prepared(lake: Lake, folder: Path, packs: int, days: int) -> Update:
     for name, frame in frames.items():
         _copies(frame, packs).write.parquet(f"{folder}/{name}")
     sessions, observations, known, states = (spark.read.parquet(f"{folder}/{name}") for name in frames)
-    return Update(Inputs(sessions, observations, known), states)
+    return Update(Inputs(sessions, observations, known), states, _size_kb(folder / "patterns"))
+
+
+def _size_kb(folder: Path) -> tuple[float, float]:
+    """Kilobytes a row of Parquet files, in memory and compressed, without what files hold beside rows."""
+    tables = [pq.ParquetFile(file) for file in sorted(folder.glob("*.parquet"))]
+    rows = sum(one.metadata.num_rows for one in tables)
+    stored = sum(
+        one.metadata.row_group(group).column(column).total_compressed_size
+        for one in tables
+        for group in range(one.metadata.num_row_groups)
+        for column in range(one.metadata.num_columns)
+    )
+    return sum(one.read().nbytes for one in tables) / rows / 1e3, stored / rows / 1e3
 
 
 def _cut(inputs: Inputs, until: int, since: int) -> Inputs:
@@ -137,7 +154,13 @@ def measured(spark: SparkSession, folder: Path, packs: int, days: int, rounds: i
         ),
         AIM,
         f"{min(PATTERNS, packs)} packs on both histories: the same bits as in one run",
-        (f"{packs} packs of {CELLS} cells; {rounds} rounds, interleaved, medians",),
+        (
+            f"{packs} packs of {CELLS} cells; {rounds} rounds, interleaved, medians",
+            *(
+                f"state of a pack {name}: {memory_kb:.1f} kB in memory, {stored_kb:.1f} kB as zstd columns"
+                for name, (memory_kb, stored_kb) in ((name, own.state_kb) for name, own in updates.items())
+            ),
+        ),
     )
 
 

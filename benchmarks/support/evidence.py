@@ -9,8 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from battery_lake.cells.string_comparison import string_sums
 from battery_lake.gold.arrow import lists
 from battery_lake.gold.session import STEP_ARRAYS
+from battery_lake.gold.string_state import session_columns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +29,10 @@ CELLS_PER_MODULE = 12
 SESSIONS_A_DAY = 3
 BLIND_FRAC = 0.02
 TEST_EVERY = 40
+CHARGE_TURN = 2
+CHARGE_SAMPLES = 30
+CURVE_SOC_FRAC = np.linspace(0.0, 1.0, 41)
+CURVE_V = 3.3 + 0.9 * CURVE_SOC_FRAC + 0.03 * np.sin(9.0 * CURVE_SOC_FRAC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class Evidence:
     packs: Path
 
 
-def write_evidence(folder: Path, packs: int, days: int, seed: int = 1) -> Evidence:
+def write_evidence(folder: Path, packs: int, days: int, seed: int = 1, *, strings: bool = False) -> Evidence:
     """Make packs of 96 cells, two years old, that lose 2 to 6 % of SOH a year, with three sessions a day.
 
     Every day has an observation with 1 % noise, every fourth a second one, and every fortieth a full
@@ -59,13 +65,15 @@ def write_evidence(folder: Path, packs: int, days: int, seed: int = 1) -> Eviden
         How many packs, and how many days with evidence each has.
     seed
         The same seed gives the same files.
+    strings
+        Whether charges tell how the cells of a string differ, and packs have a curve to compare them by.
     """
     folder.mkdir(parents=True, exist_ok=True)
     files = Evidence(*(folder / f"{name}.parquet" for name in ("sessions", "observations", "packs")))
     rng = np.random.default_rng(seed)
     ids = [f"P{number:05d}" for number in range(packs)]
-    _write(files.packs, [_reference(ids)])
-    _write(files.sessions, [_sessions(rng, name, days) for name in ids])
+    _write(files.packs, [_reference(ids, with_curve=strings)])
+    _write(files.sessions, [_sessions(rng, name, days, strings=strings) for name in ids])
     _write(files.observations, [_observations(rng, name, days) for name in ids])
     return files
 
@@ -75,8 +83,12 @@ def _write(file: Path, tables: list[pa.Table]) -> None:
     pq.write_table(pa.concat_tables(tables), file, row_group_size=2_000)
 
 
-def _reference(ids: list[str]) -> pa.Table:
+def _reference(ids: list[str], *, with_curve: bool) -> pa.Table:
     count = len(ids)
+    soc_frac, volts = (
+        pa.array([values.tolist() if with_curve else None] * count, pa.list_(pa.float64()))
+        for values in (CURVE_SOC_FRAC, CURVE_V)
+    )
     return pa.table({
         "pack_id": ids,
         "chemistry": ["NMC"] * count,
@@ -85,13 +97,13 @@ def _reference(ids: list[str]) -> pa.Table:
         "rated_capacity_ah": [RATED_AH] * count,
         "eol_soh_pct": pa.nulls(count, pa.float64()),
         "new_resistance_mohm": pa.nulls(count, pa.float64()),
-        "ocv_soc_frac": pa.nulls(len(ids), pa.list_(pa.float64())),
-        "ocv_v": pa.nulls(len(ids), pa.list_(pa.float64())),
+        "ocv_soc_frac": soc_frac,
+        "ocv_v": volts,
         "warranty_from": pa.array([FIRST_DAY - AGE_DAYS] * count, pa.int32()).cast(pa.date32()),
     })
 
 
-def _sessions(rng: np.random.Generator, pack_id: str, days: int) -> pa.Table:
+def _sessions(rng: np.random.Generator, pack_id: str, days: int, *, strings: bool) -> pa.Table:
     count = days * SESSIONS_A_DAY
     day, turn = np.divmod(np.arange(count), SESSIONS_A_DAY)
     return pa.table({
@@ -103,8 +115,22 @@ def _sessions(rng: np.random.Generator, pack_id: str, days: int) -> pa.Table:
         **{name: pa.nulls(count, pa.float64()) for name in ("step_s", "step_temperature_c", "step_soc_pct")},
         **{name: pa.nulls(count, pa.list_(pa.float64())) for name in STEP_ARRAYS},
         # Nor are the cells compared there.
-        **{name: pa.nulls(count, type_) for name, type_ in STRING_TYPES.items()},
+        **(
+            _compared(rng, days)
+            if strings
+            else {name: pa.nulls(count, type_) for name, type_ in STRING_TYPES.items()}
+        ),
     })
+
+
+def _compared(rng: np.random.Generator, days: int) -> dict[str, pa.Array]:
+    """Sums of every day's charge from 30 to 80 % SOC, its cells a few millivolts apart."""
+    soc_frac = np.tile(np.linspace(0.3, 0.8, CHARGE_SAMPLES), days)
+    apart_v = 0.003 * rng.standard_normal(CELLS) + 0.001 * rng.standard_normal((soc_frac.size, CELLS))
+    volts = np.interp(soc_frac, CURVE_SOC_FRAC, CURVE_V)[:, None] + apart_v
+    session = SESSIONS_A_DAY * np.repeat(np.arange(days), CHARGE_SAMPLES) + CHARGE_TURN
+    rates = np.full(soc_frac.size, 0.1)
+    return session_columns(string_sums(soc_frac, rates, volts, session, SESSIONS_A_DAY * days))
 
 
 STRING_TYPES = {

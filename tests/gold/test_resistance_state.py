@@ -71,7 +71,7 @@ def test_packs_together_and_in_parts_give_the_bits_of_each_alone(seed):
             rest = pack.part(slice(np.searchsorted(pack.day, own[cut]), None))
             (after,) = follow([rest], [own[cut:]], [stored(before.before_last)], width, PARAMS)
             np.testing.assert_array_equal(after.mohm, alone.mohm[cut:])
-            assert stored(after.before_last) == stored(alone.before_last)
+            np.testing.assert_equal(stored(after.before_last), stored(alone.before_last))
 
 
 def test_a_day_holds_the_newest_that_was_known_at_its_end(frame):

@@ -61,7 +61,7 @@ def test_going_on_from_the_state_gives_the_same_bits_as_one_run() -> None:
         rest = told(slice(cut - 1, DAYS), first.before_last)
         np.testing.assert_array_equal(rest.relative, whole.relative[cut - 1 :])
         np.testing.assert_array_equal(rest.std, whole.std[cut - 1 :])
-        assert rest.before_last == whole.before_last
+        np.testing.assert_equal(rest.before_last, whole.before_last)
 
 
 def test_packs_of_one_model_share_their_curve_and_one_without_has_none() -> None:

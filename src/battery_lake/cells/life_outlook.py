@@ -20,6 +20,9 @@ ROWS: Final = 128
 SHORTEST_AGE_DAYS: Final = 1.0
 LEAST_LOSS_PCT: Final = 1.0
 SMALLEST: Final = 1e-12
+LEAST_LOG_WEIGHT: Final = np.float32(-80.0)
+MIDDLE_PCT: Final = 90.0
+"""Amid the SOH of cells in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +193,8 @@ def place_likelihood(templates: Templates, history: LifeHistory, params: Outlook
     for first in range(0, rows, stride):
         part = slice(first, first + stride)
         likely = _likelihood(templates.soh_pct, history[part], now[part], params)
-        by_curve = likely.reshape(*likely.shape[:2], LOG_RATIOS.size, -1) + templates.log_weight
-        most = by_curve.max(axis=(2, 3), keepdims=True)
-        found[part] = np.log(np.maximum(np.exp(by_curve - most).sum(axis=3), SMALLEST))
+        likely += np.tile(templates.log_weight, LOG_RATIOS.size).astype(np.float32)
+        found[part] = np.log(np.maximum(_of_places(likely), SMALLEST))
     return found
 
 
@@ -262,8 +264,8 @@ def _left(
 def _likelihood(level: Singles, history: LifeHistory, now: Floats, params: OutlookParams) -> Singles:
     """Logarithm of the likelihood of each template: the weighted squares about it, the best offset taken off.
 
-    Element by element, so that a cell's answer does not depend on its neighbours. Shape
-    ``(rows, cells, templates)``.
+    The squares are multiplied out, so that all points of a pack are three products of matrices; a middle SOH
+    is taken off before, which keeps single precision. Shape ``(rows, cells, templates)``.
     """
     told = np.isfinite(history.age_days)
     share = np.clip(np.where(told, history.age_days, 0.0) / now[:, None], 0.0, 1.0)
@@ -271,39 +273,52 @@ def _likelihood(level: Singles, history: LifeHistory, now: Floats, params: Outlo
     total = history.variance_pct2 + (misfit * misfit)[:, :, None]
     good = told[:, :, None] & np.isfinite(total) & np.isfinite(history.soh_pct)
     weight = np.where(good, 1.0 / np.where(good, total, 1.0), 0.0)
-    single = weight.astype(np.float32)
-    soh = np.where(good, history.soh_pct, 0.0).astype(np.float32)
-    shape = (len(now), soh.shape[2], level.shape[1])
-    first, second = np.zeros(shape, dtype=np.float32), np.zeros(shape, dtype=np.float32)
-    apart, weighted = np.empty_like(first), np.empty_like(first)
-    for k in np.flatnonzero(told.any(axis=0)):
-        np.subtract(soh[:, k, :, None], _at(level, share[:, k])[:, None, :], out=apart)
-        np.multiply(apart, single[:, k, :, None], out=weighted)
-        first += weighted
-        weighted *= apart
-        second += weighted
+    points = np.flatnonzero(told.any(axis=0))
+    by_cell = weight[:, points].transpose(0, 2, 1).astype(np.float32)
+    soh = np.where(good, history.soh_pct - MIDDLE_PCT, 0.0)[:, points].transpose(0, 2, 1).astype(np.float32)
+    at_points = _at(level, share[:, points]) - np.float32(MIDDLE_PCT)
+    weighted = by_cell * soh
+    # The weighted distances to each template, and their squares.
+    first = weighted.sum(axis=2)[:, :, None] - by_cell @ at_points
+    second = by_cell @ (at_points * at_points)
+    second -= np.float32(2.0) * (weighted @ at_points)
+    second += (weighted * soh).sum(axis=2)[:, :, None]
     # What all share explains a part of the distance.
     explained = 1.0 / (1.0 / params.offset_pct**2 + weight.sum(axis=1))
     first *= first
     first *= explained.astype(np.float32)[:, :, None]
     second -= first
     second *= np.float32(-0.5 / params.together)
-    return second
+    return np.asarray(second)
 
 
 def _at(level: Singles, share: Floats) -> Singles:
-    """SOH of the templates at a relative age of each row. [%], shape ``(rows, templates)``."""
+    """SOH of the templates at relative ages of each row. [%], shape ``(rows, points, templates)``."""
     at = share * (AGES - 1)
     low = np.minimum(at.astype(np.int64), AGES - 2)
-    rest = (at - low).astype(np.float32)[:, None]
-    return np.asarray(level[low] + rest * (level[low + 1] - level[low]))
+    rest = (at - low).astype(np.float32)[:, :, None]
+    found = level[low + 1]
+    found -= level[low]
+    found *= rest
+    found += level[low]
+    return np.asarray(found)
+
+
+def _of_places(log_weight: Singles) -> Singles:
+    """Weight of each place, all curves together, the likeliest template's being 1.
+
+    Shape ``(rows, cells, places)``.
+    """
+    apart = log_weight - log_weight.max(axis=2, keepdims=True)
+    # Numbers next to zero cost a processor many times as much as others do, and weigh nothing.
+    np.maximum(apart, LEAST_LOG_WEIGHT, out=apart)
+    by_curve = np.exp(apart, out=apart).reshape(*apart.shape[:2], LOG_RATIOS.size, -1)
+    return np.asarray(np.einsum("rcpk->rcp", by_curve))
 
 
 def _quantiles(log_weight: Singles) -> Floats:
     """Quantiles over the places, by the weights of all curves; shape ``(quantiles, rows, cells)``."""
-    log_weight -= log_weight.max(axis=2, keepdims=True)
-    weight = np.exp(log_weight, out=log_weight).reshape(*log_weight.shape[:2], LOG_RATIOS.size, -1)
-    reached = np.cumsum(weight.sum(axis=3), axis=2)
+    reached = np.cumsum(_of_places(log_weight), axis=2)
     total, step = reached[:, :, -1], LOG_RATIOS[1] - LOG_RATIOS[0]
     found = []
     for quantile in QUANTILES:

@@ -151,6 +151,28 @@ def known_lists(values: Floats) -> pa.Array:
     return pc.if_else(known, lists(values), None)
 
 
+def structs(column: pa.Array) -> list[dict[str, Any] | None]:
+    """Return structs as Python has them, but their lists of numbers as arrays, null in them as NaN."""
+    told = np.asarray(column.is_valid().to_numpy(zero_copy_only=False))
+    values = {
+        field.name: _array_each(pc.struct_field(column, field.name))
+        if pa.types.is_list(field.type)
+        else pc.struct_field(column, field.name).to_pylist()
+        for field in column.type
+    }
+    return [
+        {name: own[row] for name, own in values.items()} if is_told else None
+        for row, is_told in enumerate(told.tolist())
+    ]
+
+
+def _array_each(column: pa.Array) -> list[Floats | None]:
+    """Return each row's list of numbers as an array; None: the list is null."""
+    flat = pc.fill_null(pc.list_flatten(column).cast(pa.float64()), float("nan"))
+    own = np.split(np.asarray(flat.to_numpy(zero_copy_only=False)), bounds(column)[1:-1])
+    return [part if known else None for part, known in zip(own, column.is_valid().to_pylist(), strict=True)]
+
+
 def bounds(column: pa.Array) -> Ints:
     """Return where each row's list begins among all lists' items, and where the last one ends."""
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy(zero_copy_only=False)

@@ -38,7 +38,6 @@ from battery_lake.gold.resistance_state import (
     Resistances,
     collected_steps,
     follow,
-    nullable,
     relative_pct,
     stored,
 )
@@ -62,6 +61,9 @@ STATE: Final = f"{METHOD} {MODEL}"
 STATE_ARRAYS: Final = (
     "soh_pct", "fade_pct_per_day", "soh_variance", "soh_fade_covariance", "fade_variance", "observations",
 )  # fmt: skip
+
+BATCH_ROWS: Final = 256
+"""So many rows leave together, some 10 kB each."""
 
 SESSION_COLUMNS: Final = (
     "pack_id", "started_at", "throughput_ah", "distance_km", *STEP_COLUMNS, *STRING_COLUMNS
@@ -181,14 +183,22 @@ def _filtered(packs: list[Pack], width: int, params: HealthParams) -> Iterator[p
         [pack.steps for pack in packs], [pack.days for pack in packs], [pack.start for pack in packs], width,
         params.resistance,
     )  # fmt: skip
+    tables: list[pa.Table] = []
     for place, (pack, resistance) in enumerate(zip(packs, resistances, strict=True)):
         own = slice(pack.days.size + 1), slice(place * width, (place + 1) * width)
         known = _part(told, own)
         outlook = lives.outlook(place) if pack.kind.is_known else _line(known, pack, params)
         before_last = _stored(pack, _part(whole, (own[0].stop - 2, own[1])), resistance)
-        yield from _rows(
-            pack, known, before_last, resistance, outlook, lives.stored(place), params
-        ).to_batches()
+        tables.append(_rows(pack, known, before_last, resistance, outlook, lives.stored(place), params))
+        if sum(table.num_rows for table in tables) >= BATCH_ROWS:
+            yield from _one_batch(tables)
+            tables = []
+    yield from _one_batch(tables)
+
+
+def _one_batch(tables: list[pa.Table]) -> list[pa.RecordBatch]:
+    """Rows of many packs at once: every batch costs Spark something, however short."""
+    return pa.concat_tables(tables).combine_chunks().to_batches() if tables else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,9 +287,8 @@ def begun(packs: list[Pack], width: int, params: FilterParams) -> FilterState:
 def _begin(pack: Pack, width: int, params: FilterParams) -> FilterState:
     if pack.start is None:
         return initial_state(width, params, pack.first_age_days)
-    known = {name: np.array(pack.start[name]) for name in STATE_ARRAYS}
-    # NumPy reads None as NaN.
-    return FilterState(**known, updated_days=np.array(pack.start["updated_days"], dtype=np.float64))
+    known = {name: pack.start[name] for name in (*STATE_ARRAYS, "updated_days")}
+    return FilterState(**known | {"observations": known["observations"].astype(np.int64)})
 
 
 def _line(history: FilterState, pack: Pack, params: HealthParams) -> Outlook:
@@ -336,7 +345,9 @@ def _rows(
         "censored": _bool_lists(outlook.is_censored),
         "resistance_mohm": by_cell(resistance.mohm),
         "soh_r_pct": by_cell(relative_pct(resistance, pack.new_mohm, pack.first_age_days)),
-        "state": pa.array([before_last if last else None for last in is_last], STATE_TYPE),
+        "state": pa.array(
+            [before_last if last else None for last in is_last], STATE_TYPE, from_pandas=True
+        ),  # NaN as null
         **points,
         "model_version": pa.array(
             [params.model_version if pack.kind.is_known else LINE] * count, pa.string()
@@ -368,8 +379,7 @@ def _stored(pack: Pack, state: FilterState, resistance: Resistances) -> dict[str
     """The state before the pack's last day: the day may still get more evidence."""
     return {
         "as_of_at": int(pack.days[-1]) * 86_400_000_000,
-        **{name: getattr(state, name).tolist() for name in STATE_ARRAYS},
-        "updated_days": nullable(state.updated_days),
+        **{name: getattr(state, name) for name in (*STATE_ARRAYS, "updated_days")},
         **pack.use.before(int(pack.places[-1])),
         **stored(resistance.before_last),
         **pack.string_before_last,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from battery_lake.cells.soh_filter import combine_day
-from battery_lake.gold.arrow import bounds, matrix
+from battery_lake.gold.arrow import bounds, matrix, structs
 from battery_lake.gold.life_state import POINT_COLUMNS, LifeKind, read_points
 from battery_lake.gold.pack_use import PackUse, daily_sums, pack_use
 from battery_lake.gold.resistance_state import read_steps
@@ -39,11 +39,19 @@ def packs_of(table: pa.Table, width: int, eol_soh_pct: float, strings: StringPar
     """
     entries, places = Entries(table, width), bounds(table.column("days").combine_chunks())
     points = read_points(table, width)
-    rows = table.drop_columns(["days", "ocv_soc_frac", "ocv_v", *POINT_COLUMNS]).to_pylist()
+    rows = table.drop_columns(["days", "start", "ocv_soc_frac", "ocv_v", *POINT_COLUMNS]).to_pylist()
+    starts = structs(table.column("start").combine_chunks())
     return [
-        Pack(row, entries, slice(*place), points[np.array([k])], eol_soh_pct, (curve, strings))
-        for k, (row, place, curve) in enumerate(
-            zip(rows, pairwise(places.tolist()), curves_of(table), strict=True)
+        Pack(
+            row | {"start": start},
+            entries,
+            slice(*place),
+            points[np.array([k])],
+            eol_soh_pct,
+            (curve, strings),
+        )
+        for k, (row, start, place, curve) in enumerate(
+            zip(rows, starts, pairwise(places.tolist()), curves_of(table), strict=True)
         )
     ]
 

@@ -188,26 +188,15 @@ def relative_pct(found: Resistances, new_mohm: float, first_age_days: float) -> 
     )
 
 
-def stored(state: ResistanceState) -> dict[str, list[float | None] | list[int]]:
+def stored(state: ResistanceState) -> dict[str, Floats]:
     """Return the state of a pack as columns of gold.cell_state."""
-    return {column: nullable(getattr(state, name)) for column, name in STATE_COLUMNS.items()}
-
-
-def nullable(values: np.ndarray) -> list[Any]:
-    """Return values as Python has them, NaN as None."""
-    return [
-        None if is_missing else value
-        for value, is_missing in zip(values.tolist(), np.isnan(values), strict=True)
-    ]
+    return {column: getattr(state, name) for column, name in STATE_COLUMNS.items()}
 
 
 def _begin(start: dict[str, Any] | None, width: int, params: ResistanceParams) -> ResistanceState:
     if start is None or start.get("resistance_log_ohm") is None:
         return initial_state(width, params)
-    known: dict[str, Any] = {
-        name: np.array(start[column], dtype=np.float64)  # None becomes NaN
-        for column, name in STATE_COLUMNS.items()
-    }
+    known: dict[str, Any] = {name: start[column] for column, name in STATE_COLUMNS.items()}
     known["observations"] = known["observations"].astype(np.int64)
     return ResistanceState(**known)
 

@@ -171,7 +171,7 @@ def _begun(start: dict[str, Any] | None, cells: int) -> tuple[StringSums, float]
         return no_sums(1, cells), float("nan")
 
     def stored(name: str, *shape: int) -> Floats:
-        return np.array(start[name], dtype=np.float64).reshape(1, *shape)
+        return np.asarray(start[name], dtype=np.float64).reshape(1, *shape)
 
     sums = StringSums(
         stored("string_sum_samples", BINS), stored("string_sum_c_rates", BINS),
@@ -188,12 +188,12 @@ def _stored(sums: StringSums, at_day: float) -> dict[str, Any]:
         return {name: None for name, _ in STATE_FIELDS}
     return {
         "string_days": at_day,
-        "string_sum_samples": sums.count[0].tolist(),
-        "string_sum_c_rates": sums.c_rate[0].tolist(),
+        "string_sum_samples": sums.count[0],
+        "string_sum_c_rates": sums.c_rate[0],
         "string_sum_c_rate2": float(sums.c_rate2[0]),
-        "string_sum_apart_v": sums.volts[0].reshape(-1).tolist(),
-        "string_sum_c_rate_apart": sums.c_rate_volts[0].tolist(),
-        "string_sum_apart_v2": sums.volts2[0].tolist(),
+        "string_sum_apart_v": sums.volts[0].reshape(-1),
+        "string_sum_c_rate_apart": sums.c_rate_volts[0],
+        "string_sum_apart_v2": sums.volts2[0],
     }
 
 
