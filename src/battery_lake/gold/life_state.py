@@ -220,14 +220,11 @@ def _stored(points: LifePoints, days: int) -> dict[str, pa.Array]:
     width = points.weight.shape[2]
     kinds = {"days": pa.int32(), "day_sum_days": pa.int64(), "weight": pa.int32(), "loss": pa.int64()}
     size = {"days": count, "day_sum_days": count, "weight": count * width, "loss": count * width}
-    is_last = np.arange(days) == days - 1
-    found = {
-        "points_width_days": pa.array(
-            np.full(days, points.width_days[0]), pa.int32(), mask=np.asarray(~is_last)
-        )
-    }
+    is_before = np.arange(days) < days - 1
+    found = {"points_width_days": pa.array(np.full(days, points.width_days[0]), pa.int32(), mask=is_before)}
     for name, kind in kinds.items():
         values = pa.array(getattr(points, name).reshape(-1)[: size[name]], kind)
-        last = pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)
-        found[f"points_{name}"] = pa.concat_arrays([pa.nulls(days - 1, pa.list_(kind)), last])
+        ends = np.zeros(days + 1, dtype=np.int32)
+        ends[-1] = len(values)
+        found[f"points_{name}"] = pa.ListArray.from_arrays(pa.array(ends), values, mask=pa.array(is_before))
     return found
