@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 import pytest
+import yaml
 from deltalake import DeltaTable
 
 from battery_lake.pipelines.registry import run_job
 from battery_lake.serving.kpis import dax, metric_view, sql, sql_of_table
+from battery_lake.serving.lakeview import metric_views
 from battery_lake.tables.kpis import ALL_KPIS, KPIS, Kpi, tables_of_kpis
 
 if TYPE_CHECKING:
@@ -173,6 +175,18 @@ def test_metric_views_have_every_key_figure_once() -> None:
     views = [metric_view(table, f"c.{table.name}") for table in tables_of_kpis()]
     assert sorted(m["name"] for view in views for m in view["measures"]) == sorted(KPIS)
     assert [view["filter"] for view in views if "filter" in view] == ["model = 'all' AND chemistry = 'all'"]
+
+
+def test_metric_views_are_made_in_and_of_the_catalog_that_is_named() -> None:
+    text = metric_views("battery_prod")
+    bodies = re.findall(
+        r"CREATE OR REPLACE VIEW (\S+)_kpis\nWITH METRICS\nLANGUAGE YAML\nAS \$\$\n(.*?)\$\$;",
+        text,
+        re.DOTALL,
+    )
+    assert [name for name, _ in bodies] == [f"battery_prod.{table.name}" for table in tables_of_kpis()]
+    for name, body in bodies:
+        assert yaml.safe_load(body)["source"] == name
 
 
 def test_a_key_figure_of_a_column_that_is_not_there_cannot_be_declared() -> None:

@@ -51,14 +51,18 @@ def _shown(value: float | None, decimals: int) -> str:
     return "-" if value is None else f"{value:,.{decimals}f}"
 
 
-@app.command(epilog="Examples: battery-lake dashboards | battery-lake dashboards --folder /tmp/assets")
+@app.command(
+    epilog="Examples: battery-lake dashboards |"
+    " battery-lake dashboards --folder /tmp/assets --catalog battery_prod"
+)
 def dashboards(
     folder: Annotated[Path, typer.Option(help="Where the folders of files go.")] = Path(),
+    catalog: Annotated[str, typer.Option(help="Catalog of the metric views.")] = "main",
 ) -> None:
     """Write the files of Grafana, Power BI, AI/BI and Data Explorer that the contracts give."""
     from battery_lake.serving.assets import rendered
 
-    for name, text in rendered().items():
+    for name, text in rendered(catalog).items():
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")

@@ -5,11 +5,17 @@ from __future__ import annotations
 from battery_lake.serving import explorer_board, grafana, kpi_page, lakeview, powerbi
 
 
-def rendered() -> dict[str, str]:
-    """Return the text of every file; the same contracts give the same bytes."""
+def rendered(catalog: str = lakeview.CATALOG) -> dict[str, str]:
+    """Return the text of every file; the same contracts give the same bytes.
+
+    Parameters
+    ----------
+    catalog
+        Of the metric views.
+    """
     parts = {
         "docs": {"kpis.md": kpi_page.page()},
-        "dashboards": lakeview.rendered() | explorer_board.rendered(),
+        "dashboards": lakeview.rendered(catalog) | explorer_board.rendered(),
         "grafana": grafana.rendered(),
         "powerbi": powerbi.rendered(),
     }

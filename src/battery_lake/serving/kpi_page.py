@@ -23,7 +23,7 @@ alone.
 
 A key figure is one aggregate of a column of gold, or a share of two sums. That is said alike in the SQL of
 Spark and DuckDB, in KQL (`kql/kpis/`, functions `kpis()`, `pack_now_kpis()`, ...), in DAX ([Power
-BI](powerbi.md)), and in the metric views of Unity Catalog (`dashboards/metric_views/`). What needs more, a
+BI](powerbi.md)), and in the metric views of Unity Catalog (`dashboards/metric_views.sql`). What needs more, a
 quantile over packs say, is computed in gold, so that no two tools can differ.
 
 ```

@@ -22,19 +22,44 @@ _VERSIONS: Final = {"counter": 2, "line": 3, "bar": 3, "table": 2}
 _WIDGETS: Final = {"stat": "counter", "line": "line", "bar": "bar", "table": "table"}
 _SCALES: Final = {"timestamp": "temporal", "number": "quantitative", "string": "categorical"}
 _TABLE_TYPES: Final = {"timestamp": "datetime", "number": "float", "string": "string"}
-_HEADER: Final = "# Rendered from the contracts by `battery-lake dashboards`; change those.\n"
 CATALOG: Final = "main"
-"""Stands in metric views; who creates them puts the catalog of the bundle there."""
+"""Catalog of the lake in the committed files."""
 
 
-def rendered() -> dict[str, str]:
-    """Return every file by its path below ``dashboards``."""
-    found = {"battery_lake.lvdash.json": json.dumps(dashboard(), indent=2, ensure_ascii=False) + "\n"}
+def rendered(catalog: str = CATALOG) -> dict[str, str]:
+    """Return every file by its path below ``dashboards``.
+
+    Parameters
+    ----------
+    catalog
+        Where metric views are made and what they read: a view's source has to name it.
+    """
+    return {
+        "battery_lake.lvdash.json": json.dumps(dashboard(), indent=2, ensure_ascii=False) + "\n",
+        "metric_views.sql": metric_views(catalog),
+    }
+
+
+def metric_views(catalog: str) -> str:
+    """Return the statements that make a metric view of every table of key figures.
+
+    Parameters
+    ----------
+    catalog
+        Of the lake.
+
+    References
+    ----------
+    Databricks, "Use SQL to create and manage metric views".
+    """
+    statements = ["-- Rendered from the contracts by `battery-lake dashboards --catalog NAME`; change those."]
     for table in tables_of_kpis():
-        tree = metric_view(table, f"{CATALOG}.{table.name}")
-        text = yaml.safe_dump(tree, sort_keys=False, allow_unicode=True, width=110)
-        found[f"metric_views/{table.short_name}_kpis.yml"] = _HEADER + text
-    return found
+        name = f"{catalog}.{table.name}"
+        tree = yaml.safe_dump(metric_view(table, name), sort_keys=False, allow_unicode=True, width=110)
+        statements.append(
+            f"CREATE OR REPLACE VIEW {name}_kpis\nWITH METRICS\nLANGUAGE YAML\nAS $$\n{tree}$$;"
+        )
+    return "\n\n".join(statements) + "\n"
 
 
 def queries(named: Callable[[str], str]) -> dict[str, str]:

@@ -1,4 +1,9 @@
-# Rendered from the contracts by `battery-lake dashboards`; change those.
+-- Rendered from the contracts by `battery-lake dashboards --catalog NAME`; change those.
+
+CREATE OR REPLACE VIEW main.gold.pack_now_kpis
+WITH METRICS
+LANGUAGE YAML
+AS $$
 version: 1.1
 source: main.gold.pack_now
 comment: 'A pack now: what key figures count and average.'
@@ -228,3 +233,81 @@ measures:
     decimal_places:
       type: exact
       places: 0
+$$;
+
+CREATE OR REPLACE VIEW main.gold.fleet_now_kpis
+WITH METRICS
+LANGUAGE YAML
+AS $$
+version: 1.1
+source: main.gold.fleet_now
+comment: 'The packs now: those of a model and chemistry, or all of them.'
+filter: model = 'all' AND chemistry = 'all'
+dimensions:
+- name: model
+  expr: model
+  comment: 'Model of the packs; all: every one.'
+- name: chemistry
+  expr: chemistry
+  comment: 'Chemistry of the packs; all: every one.'
+measures:
+- name: soh_median
+  expr: AVG(soh_pct_p50)
+  display_name: Median SOH
+  comment: SOH of the median cell, of the median pack of the whole fleet. [%]
+  format:
+    type: number
+    decimal_places:
+      type: exact
+      places: 1
+- name: soh_p10
+  expr: AVG(soh_pct_p10)
+  display_name: P10 SOH
+  comment: 'SOH of the median cell: a tenth of the whole fleet''s packs lie lower. [%]'
+  format:
+    type: number
+    decimal_places:
+      type: exact
+      places: 1
+- name: imbalance_p95
+  expr: AVG(imbalance_mv_p95)
+  display_name: Imbalance p95
+  comment: 'Highest less lowest cell voltage at rest: a twentieth of the whole fleet''s packs lie higher. [mV]'
+  format:
+    type: number
+    decimal_places:
+      type: exact
+      places: 1
+$$;
+
+CREATE OR REPLACE VIEW main.gold.message_daily_kpis
+WITH METRICS
+LANGUAGE YAML
+AS $$
+version: 1.1
+source: main.gold.message_daily
+comment: What became of the messages that were looked at on a day.
+dimensions:
+- name: as_of_date
+  expr: as_of_date
+  comment: Day on which their batches ended. UTC.
+measures:
+- name: quarantine_rate
+  expr: 100.0 * SUM(rows_refused) / NULLIF(SUM(rows_in), 0)
+  display_name: Quarantine rate
+  comment: Messages that were refused, of all that were looked at. [%]
+  format:
+    type: number
+    decimal_places:
+      type: exact
+      places: 2
+- name: messages
+  expr: SUM(rows_in)
+  display_name: Messages
+  comment: Messages that were looked at. [messages]
+  format:
+    type: number
+    decimal_places:
+      type: exact
+      places: 0
+$$;
