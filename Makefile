@@ -17,7 +17,7 @@ UV := $(shell command -v uv)
 # The development set holds the local one.
 INSTALLED := $(VENV)/$(if $(wildcard $(VENV)/.dev),.dev,.local)
 
-.PHONY: bundle-check help demo test test-spark42 lint bench proof requirements clean
+.PHONY: bundle-check help demo test test-spark42 lint bench proof notebooks docs requirements clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,13 @@ bench: $(VENV)/.dev ## run the benchmarks
 proof: $(VENV)/.dev ## run the slow proofs: kill loops, scale, fuzz
 	@$(BIN)/python -m pytest -m proof $(ARGS)
 
+notebooks: $(VENV)/.dev ## run the notebooks on the demo's lake and keep what they show
+	@$(BIN)/python notebooks/render.py $(ARGS)
+
+docs: $(VENV)/.dev ## build the documentation site into site/
+	@$(BIN)/zensical build --clean --strict
+	@echo "open site/index.html"
+
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	--no-emit-index-url pyproject.toml
 requirements: ## pin the dependencies anew; needs uv
@@ -65,7 +72,7 @@ requirements: ## pin the dependencies anew; needs uv
 	$(PIN) --extra azure --extra local --extra report --constraint requirements/dev.txt --output-file requirements/local.txt
 
 clean: ## remove the environment, the caches and the demo's lake
-	rm -rf $(VENV) $(SPARK42) .battery_lake .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(SPARK42) .battery_lake .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .cache site
 
 # Hashed pins first, then the package itself without looking at dependencies again, then the Delta jars.
 PIP := $(if $(UV),VIRTUAL_ENV=$(VENV) uv pip,$(BIN)/python -m pip --disable-pip-version-check)

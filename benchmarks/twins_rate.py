@@ -22,7 +22,7 @@ from support.runs import Timed, interleaved, require
 from battery_lake.local.twins import DigitalTwinsStandIn
 from battery_lake.local.twins.errors import ServiceError
 from battery_lake.local.twins.rates import Rates
-from battery_lake.sinks.limiter import HEADROOM_FRAC, Limiter
+from battery_lake.sinks.limiter import HEADROOM_FRAC, Limiter, burst_for
 from battery_lake.sinks.twins import ontology
 from battery_lake.sinks.twins.client import Address, Graph
 from battery_lake.sinks.twins.deliver import Delivered, Delivery, Item, Manner
@@ -72,7 +72,8 @@ def served(folder: Path, refusals: list[int]) -> Iterator[Address]:
 
 def limiter_alone(calls: int) -> int:
     """Take turns from as many threads as a push has, each at once counted as the stand-in counts."""
-    limiter, rates = Limiter(PATCHES_PER_SECOND), Rates(is_enforced=True)
+    rates = Rates(is_enforced=True)
+    limiter = Limiter(PATCHES_PER_SECOND, burst=burst_for(PATCHES_PER_SECOND, THREADS))
 
     def one(_: int) -> int:
         limiter.take()
@@ -92,7 +93,7 @@ def measured(folder: Path, twins: int, rounds: int) -> Result:
     over: list[int] = []
     done: list[Delivered] = []
     with served(folder, refusals) as address:
-        graph = Graph(address)
+        graph = Graph(address, THREADS)
         graph.add_models(ontology.interfaces())
         delivery = Delivery(graph, Manner(), THREADS)
         list(delivery.all(items(twins, 1)))

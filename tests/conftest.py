@@ -26,6 +26,7 @@ ONE_DEMO = (
     "cli/test_demo.py",
     "cli/test_explain.py",
     "cli/test_look.py",
+    "cli/test_notebooks.py",
     "cli/test_passport.py",
     "cli/test_quality.py",
 )

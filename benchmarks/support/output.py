@@ -76,6 +76,8 @@ class Result:
         What both sides were seen to agree in.
     notes
         Anything else worth a line.
+    has_rate
+        Whether ``amount`` was done in these seconds; else each of them waited so long.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Result:
     aim: float
     checked: str
     notes: tuple[str, ...] = ()
+    has_rate: bool = True
 
 
 def arguments(description: str, **counts: tuple[int, str]) -> argparse.Namespace:
@@ -134,15 +137,13 @@ def publish(result: Result, file: Path | None) -> None:
         Where to, or None.
     """
     print(f"{result.name}: {result.compared}")
-    head = (
-        f"{'':36}{result.unit:>10}{'seconds':>9}{result.unit + '/s':>12}{'ratio':>8}"
-        f"{'cpu s':>9}{'cpu ratio':>11}"
-    )
+    rate_head = f"{result.unit + '/s':>12}" if result.has_rate else ""
+    head = f"{'':36}{result.unit:>10}{'seconds':>9}{rate_head}{'ratio':>8}{'cpu s':>9}{'cpu ratio':>11}"
     print(head, "-" * len(head), sep="\n")
     for line in result.lines:
-        rate = line.amount / line.seconds
+        rate = f"{line.amount / line.seconds:>12,.0f}" if result.has_rate else ""
         print(
-            f"{line.side:36}{line.amount:>10,}{line.seconds:>9.2f}{rate:>12,.0f}{line.ratio:>8.2f}"
+            f"{line.side:36}{line.amount:>10,}{line.seconds:>9.2f}{rate}{line.ratio:>8.2f}"
             f"{line.cpu_seconds:>9.2f}{line.cpu_ratio:>11.2f}"
         )
     reached = "reached" if result.lines[0].ratio >= result.aim else "missed"

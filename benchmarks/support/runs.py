@@ -65,14 +65,14 @@ def interleaved(sides: Mapping[str, Callable[[], Callable[[], None]]], rounds: i
         for name in order:
             run = sides[name]()
             gc.collect()
-            began, used = monotonic_s(), _cpu_s()
+            began, used = monotonic_s(), cpu_s()
             run()
             clock[name].append(monotonic_s() - began)
-            cpu[name].append(_cpu_s() - used)
+            cpu[name].append(cpu_s() - used)
     return {name: Timed(tuple(clock[name]), tuple(cpu[name])) for name in sides}
 
 
-def _cpu_s() -> float:
+def cpu_s() -> float:
     """Processor time of this process and all below it, the ended ones too. [s]."""
     me = psutil.Process()
     total = 0.0

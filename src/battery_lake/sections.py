@@ -115,7 +115,7 @@ class TwinsSettings(Section):
     models: str = Field("", description="Folder of further interfaces, your own, as JSON files.")
     positions: bool = Field(False, description="Write coarse positions, which are personal, to vehicles.")
     position_cell_km: Positive = Field(
-        5.0, description="Positions tell no more than a square of this size. [km]"
+        5.0, description="Positions in gold and twins tell no more than a square of this size. [km]"
     )
     live: Literal["off", "once", "always"] = Field(
         "off", description="State from silver in the job push_twins: off; once: what is new; always: goes on."

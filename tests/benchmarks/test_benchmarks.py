@@ -15,6 +15,7 @@ SMALLEST = {
     "daily_cost": ("--vehicles", "2", "--days", "70"),
     "health_step": ("--vehicles", "1", "--days", "5", "--textbook-cells", "96"),
     "hub_source": ("--messages", "2000"),
+    "hub_to_twin": ("--vehicles", "4", "--per-second", "4"),
     "kafka_source": ("--messages", "2000"),
     "twins_rate": ("--twins", "100"),
     "whole_way": ("--vehicles", "1", "--days", "20"),
@@ -23,7 +24,7 @@ SMALLEST = {
 
 def test_no_benchmark_is_left_out() -> None:
     # These have no sides to compare in speed: test_accuracy.py, test_alerts.py and test_plots.py run them,
-    # tests/bundle/test_faults.py goes through the table of bundle_faults, and aged_fleet makes a lake for models.
+    # tests/bundle/test_faults.py goes through the table of bundle_faults; aged_fleet makes a lake for models.
     others = {"accuracy", "aged_fleet", "alerts", "bundle_faults", "plots"}
     assert {file.stem for file in BENCHMARKS.glob("*.py")} == {*SMALLEST, *others}
 

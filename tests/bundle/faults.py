@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("databricks.yml", "bundles", "jobs", "pyproject.toml")
+PARTS = ("databricks.yml", "bundles", "dashboards", "jobs", "pyproject.toml")
 """What of the repository a bundle is made of."""
 
 
@@ -61,6 +61,7 @@ CAPACITY = "        - task_key: capacity\n          depends_on:\n            - t
 PLAIN = "--eventhubs.connection_string=Endpoint=sb://x/;SharedAccessKey=abc"
 BACKLOG = "metric: STREAMING_BACKLOG_SECONDS"
 DURATION = "metric: RUN_DURATION_SECONDS"
+DASHBOARDS, BOARD = "bundles/dashboards.yml", "dashboards/battery_lake.lvdash.json"
 
 FAULTS = (
     # what a YAML parser sees
@@ -174,6 +175,28 @@ FAULTS = (
     Seeded("silver for analysts", SCHEMAS, "      comment: Messages as they came.\n      grants:\n        - principal: battery_engineers", "      comment: Messages as they came.\n      grants:\n        - principal: battery_analysts"),
     Seeded("everything for engineers", SCHEMAS, "            - SELECT", "            - ALL_PRIVILEGES"),
     Seeded("a schema open to everybody", SCHEMAS, "principal: battery_engineers", "principal: account users"),
+    # what must outlive a task
+    Seeded("a home on the machine", COMPUTE, "--home=/Volumes/${var.catalog}/ops/home", "--home=/tmp/battery_lake"),
+    Seeded("no home", COMPUTE, "      - --home=/Volumes/${var.catalog}/ops/home\n", "", HEALTH),
+    Seeded("checkpoints on the machine", COMPUTE, "--lake.checkpoints=/Volumes/", "--lake.checkpoints=/local_disk0/"),
+    Seeded("the champion's copy on the machine", COMPUTE, "--models.folder=/Volumes/${var.catalog}/ops/home/mlflow", "--models.folder=mlflow"),
+    Seeded("trainings in a file", CONFIG, 'tracking = "databricks"', 'tracking = "sqlite:///mlflow.db"'),
+    Seeded("no registry", CONFIG, 'registry = "databricks-uc"\n', "", BACKFILL),
+    Seeded("a model that the bundle does not make", COMPUTE, "gold.${resources.registered_models.rul.name}", "gold.battery_rul"),
+    # dashboards
+    Seeded("a dashboard's file that is not there", DASHBOARDS, "battery_lake.lvdash.json", "battery.lvdash.json"),
+    Seeded("a dashboard that is no JSON", BOARD, '"pages": [', '"pages": [,'),
+    Seeded("a column that was renamed", BOARD, "SUM(below_eol)", "SUM(is_below_eol)"),
+    Seeded("a column of another table", BOARD, "AVG(yearly_loss_pct)", "AVG(capacity_ah)"),
+    Seeded("a column in a condition", BOARD, "WHERE cleared_at IS NULL", "WHERE closed_at IS NULL"),
+    Seeded("a column in an order", BOARD, "ORDER BY raised_at DESC", "ORDER BY raised DESC"),
+    Seeded("a column in a group's condition", BOARD, "HAVING SUM(recent_charges)", "HAVING SUM(charge_count)"),
+    Seeded("a table that was renamed", BOARD, "FROM gold.fleet_daily", "FROM gold.fleet_by_day"),
+    Seeded("a table of another catalog", BOARD, "FROM gold.fleet_daily", "FROM battery_dev.gold.fleet_daily"),
+    Seeded("SQL that is none", BOARD, "FROM gold.message_daily ORDER BY as_of_date", "FROM ORDER BY as_of_date"),
+    Seeded("a figure of a column that its query has not", BOARD, "AS share_pct FROM", "AS share FROM"),
+    Seeded("a figure of a dataset that is not there", BOARD, '"datasetName": "b908bf3c"', '"datasetName": "b908bf3d"'),
+    Seeded("a figure that shows what it does not ask for", BOARD, '"fieldName": "refused_pct"', '"fieldName": "refused"'),
     Seeded("a model without a schema", MODELS, "      schema_name: ${resources.schemas.gold.name}\n", ""),
 )  # fmt: skip
 """Over ninety faults; most came from issues of people who met them after deploying."""

@@ -73,7 +73,7 @@ def test_settings_of_tasks_differ_only_in_what_a_task_adds() -> None:
 def test_serverless_compute_installs_the_extras_of_the_package() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
     installed = resolve(ROOT, "prod").variables["serverless"][0]["spec"]["dependencies"]
-    assert set(installed[1:]) == {*extras["azure"], *extras["quality"]}
+    assert set(installed[1:]) == {*extras["azure"], *extras["quality"], *extras["ml"]}
 
 
 def test_the_command_says_where_what_and_what_to_do(tmp_path: Path) -> None:

@@ -33,34 +33,36 @@ def done(steps):
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory):
-    """What each target did the first time and the second, and what then stood there."""
+    """What each target would do, did the first time and the second, and what then stood there."""
     found = {}
     for target in targets(ROOT):
         folder = tmp_path_factory.mktemp(target)
         with WorkspaceStandIn(folder / "workspace") as standin:
+            planned = deployment(standin, target, folder).plan()
             first = deployment(standin, target, folder).deploy()
             again = deployment(standin, target, folder)
-            found[target] = (first, again.deploy(), again.read_back())
+            found[target] = (planned, first, again.deploy(), again.read_back())
     return found
 
 
 @pytest.mark.parametrize("target", targets(ROOT))
 def test_the_first_time_makes_every_resource_and_the_second_changes_nothing(told, target):
-    first, second, there = told[target]
+    planned, first, second, there = told[target]
     resources = resolve(ROOT, target).resources
     asked = {f"{kind}.{key}" for kind, those in resources.items() for key in those}
     assert set(done(first)) == {*asked, "cluster_policies.cluster_policy"} == set(there)
     assert set(done(first).values()) == {"create"}
+    assert done(planned) == done(first)
     assert done(second) == {}
 
 
 def test_what_is_read_back_is_the_documented_table(told):
-    rendered = page({target: there for target, (_, _, there) in told.items()})
+    rendered = page({target: there for target, (*_, there) in told.items()})
     assert rendered == (ROOT / "docs" / "bundle.md").read_text(encoding="utf-8")
 
 
 def test_production_runs_as_its_service_principal_and_starts_by_itself(told):
-    jobs = {name: tree for name, tree in told["prod"][2].items() if name.startswith("jobs.")}
+    jobs = {name: tree for name, tree in told["prod"][-1].items() if name.startswith("jobs.")}
     assert {len(tree["run_as"]["service_principal_name"]) for tree in jobs.values()} == {36}
     assert jobs["jobs.health"]["schedule"]["pause_status"] == "UNPAUSED"
 

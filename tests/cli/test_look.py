@@ -86,8 +86,8 @@ def test_the_status_of_a_demo_counts_tables_and_pipelines(
     assert told["tables"]["silver.telemetry"] == len(rows(demo_home.path, "silver.telemetry"))
     assert told["tables"]["gold.cell_current"] == demo_home.first.json["cells"]
     assert [row["pipeline"] for row in told["pipelines"]] == [
-        "ingest", "refine", "signal_faults", "alerts", "sessions", "capacity", "ageing_alerts", "health",
-        "soh_changes", "fleet",
+        "ingest", "refine", "signal_faults", "positions", "alerts", "sessions", "capacity", "ageing_alerts",
+        "health", "soh_changes", "fleet",
     ]  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from deltalake import DeltaTable
@@ -108,3 +110,17 @@ def test_in_a_catalog_only_the_address_differs(spark):
     here = ddl(TABLES["gold.session"], "X")
     assert here.startswith("CREATE TABLE IF NOT EXISTS X (")
     assert "CLUSTER BY (pack_id, started_at)" in here
+
+
+def test_jobs_that_start_together_create_a_table_once(spark, tmp_path):
+    settings, _ = load([f"home={tmp_path}"], environment={})
+    lake, start = Lake(spark, settings), threading.Barrier(4)
+
+    def create(_):
+        start.wait()
+        ensure(lake, ("silver.telemetry", "ops.batch"))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(create, range(4)))
+    assert exists(lake, "silver.telemetry")
+    assert DeltaTable(lake.path("ops.batch")).version() == 0

@@ -32,6 +32,9 @@ COUNTED = ("ingest", "refine")
 
 LISTED = 3
 
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("BATTERY_LAKE_")}
+"""Of the commands: the size of a proof is no setting of theirs."""
+
 
 @dataclass
 class Command:
@@ -41,9 +44,19 @@ class Command:
     arguments: tuple[str, ...]
     lines: list[tuple[float, str]] = field(default_factory=list)
     """What the last run said on stderr, each line with the seconds since the start."""
+    since_s: float = 0.0
+    """When, in the last run, `since` of :meth:`run` became true. [s]."""
 
-    def run(self, kill_after_s: float = float("inf"), limit_s: float = 3600.0) -> float | None:
-        """Run to the end and return the seconds it took, or kill everything before and return None."""
+    def run(
+        self,
+        kill_after_s: float = float("inf"),
+        limit_s: float = 3600.0,
+        since: Callable[[], bool] = lambda: True,
+    ) -> float | None:
+        """Run to the end and return the seconds it took, or kill everything before and return None.
+
+        Seconds to the kill count from when `since` is true.
+        """
         self.lines = []
         began = time.monotonic()
         command = [sys.executable, "-m", "battery_lake", "--set", f"home={self.home}"]
@@ -53,11 +66,13 @@ class Command:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
+            env=ENVIRONMENT,
         ) as process:
             reader = threading.Thread(target=self._read, args=(process, began))
             reader.start()
             try:
-                process.wait(min(kill_after_s, limit_s))
+                self.since_s = _waited_for(process, began, limit_s, since)
+                process.wait(min(kill_after_s, max(began + limit_s - time.monotonic(), 0.0)))
             except subprocess.TimeoutExpired:
                 _kill_session(process.pid)
             reader.join()
@@ -82,6 +97,15 @@ class Command:
     def second_of(self, text: str) -> float:
         """When the last run said a text. [s]."""
         return next(second for second, line in self.lines if text in line)
+
+
+def _waited_for(
+    process: subprocess.Popen[str], began: float, limit_s: float, since: Callable[[], bool]
+) -> float:
+    """Wait until something is true, or the process has ended; return when, after its beginning. [s]."""
+    while not since() and process.poll() is None and time.monotonic() - began < limit_s:
+        time.sleep(0.02)
+    return time.monotonic() - began
 
 
 def _kill_session(leader: int) -> None:

@@ -9,13 +9,10 @@ import random
 import threading
 import time
 from dataclasses import dataclass, field, replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pytest
-import requests
 from deltalake import DeltaTable
 
 from battery_lake.errors import SetupError
@@ -61,9 +58,13 @@ class Size:
 
 
 SMALL = Size(3, 24, 2, 0.7)
-FULL = Size(int(os.environ.get("BATTERY_LAKE_PROOF_PACKS", "2000")), 96, KILLS, 0.01)
-SMALL_LIFE_S = 14.0
-"""About as long as a push of the small fleet takes."""
+PACKS = int(os.environ.get("BATTERY_LAKE_PROOF_PACKS", "2000"))
+FULL = Size(PACKS, 96, KILLS, min(20 / PACKS, SMALL.share_frac))
+SMALL_WORK_S = 6.0
+"""About as long as a push of the small fleet takes after its first request."""
+START_FRAC = 0.2
+"""Share of kills that count from a push's start, and may come before its first request."""
+LIVES_A_STALL, LIVES_A_DAY = 10, 8
 
 
 @dataclass
@@ -87,6 +88,10 @@ class Sinks:
         """Let a share of all requests of both services go wrong."""
         for faults in (self.twins.faults, self.explorer.faults):
             faults.storm(share_frac, SEED)
+
+    def asked(self, name: str) -> int:
+        """How many requests a sink has had."""
+        return {"twins": self.twins, "adx": self.explorer}[name].faults.asked
 
     def stall(self) -> threading.Thread:
         """Let what is asked for in a moment from now hang longer than a client waits."""
@@ -112,8 +117,11 @@ def sinks(
         explorer = KustoStandIn(tmp_path / "explorer")
     except SetupError as fault:
         pytest.skip(f"needs Node and npm for Azurite: {fault}")
-    with explorer, DigitalTwinsStandIn(tmp_path / "twins") as twins:
+    assert explorer.azurite is not None
+    blobs = explorer.azurite
+    with explorer, DigitalTwinsStandIn(tmp_path / "twins", sign=blobs.signed) as twins:
         settings = {
+            "twins.container": blobs.container("twins"),
             "twins.endpoint": twins.endpoint, "twins.token": twins.token, "twins.layout": "cells",
             "twins.certificate": twins.certificate, "twins.checked_only": "false",
             "twins.weakest_cells": WEAKEST, "adx.cluster": explorer.address, "adx.checked_only": "false",
@@ -138,21 +146,23 @@ def sinks(
     ids=["small", "full"],
 )
 def test_what_is_killed_and_stormed_ends_with_both_sinks_equal_to_gold(
-    sinks: Sinks, tmp_path: Path, tell: Callable[[str], None], size: Size
+    sinks: Sinks, tell: Callable[[str], None], size: Size
 ) -> None:
     tell(f"\nseed {SEED}; {size.packs} packs of {size.cells} cells")
     sinks.fleet.make()
-    typical_s = dict.fromkeys(sinks.push, SMALL_LIFE_S)
+    work_s = dict.fromkeys(sinks.push, SMALL_WORK_S)
     if size is FULL:
-        tell(f"import job: {load_in_bulk(sinks, tmp_path):.0f} s")
+        load_command = replace(sinks.push["twins"], arguments=(*sinks.push["twins"].arguments[:-1], "load"))
+        tell(f"twins load: {load_command.run():.0f} s")
+        loaded = twins_of(sinks)
         tell(f"first pushes: {runs(sinks)} s")
+        assert twins_of(sinks) == loaded, "what was loaded is not sent again: not one ETag differs"
         sinks.fleet.change(1, size.share_frac)
-        stalled = sinks.stall()
-        typical_s = runs(sinks)
-        stalled.join()
-        tell(f"answers stalled: {typical_s} s")
+        pushed = runs(sinks)
+        tell(f"pushes of a day's changes: {pushed} s")
+        work_s = {name: seconds - sinks.push[name].since_s for name, seconds in pushed.items()}
     sinks.storm(STORM_FRAC)
-    disturb(sinks, size, typical_s, tell)
+    disturb(sinks, size, work_s, tell)
     before = finish(sinks, size, number=1_000)
     sinks.storm(0.0)
     assert met(sinks) > 0, "the storm met nobody"
@@ -164,27 +174,41 @@ def test_what_is_killed_and_stormed_ends_with_both_sinks_equal_to_gold(
 
 def runs(sinks: Sinks) -> dict[str, float]:
     """Let both push to the end; how long each took."""
-    return {name: round(command.run(), 1) for name, command in sinks.push.items()}
+    return {name: round(life(sinks, name) or 0.0, 1) for name in sinks.push}
 
 
-def disturb(sinks: Sinks, size: Size, typical_s: dict[str, float], tell: Callable[[str], None]) -> None:
-    """Kill both pushes at random moments, while gold goes on."""
-    draw, number, lives = random.Random(SEED), 1, 0
+def life(
+    sinks: Sinks, name: str, kill_after_s: float = math.inf, *, from_start: bool = False
+) -> float | None:
+    """Let one push, at most so long after its first request, or after its start; None: it was killed."""
+    before = sinks.asked(name)
+    return sinks.push[name].run(kill_after_s, since=lambda: from_start or sinks.asked(name) > before)
+
+
+def disturb(sinks: Sinks, size: Size, work_s: dict[str, float], tell: Callable[[str], None]) -> None:
+    """Kill both pushes at random moments of their work, while gold goes on and some answers never come."""
+    draw, number, lives, began = random.Random(SEED), 1, 0, time.monotonic()
     kills, is_pending = dict.fromkeys(sinks.push, 0), dict.fromkeys(sinks.push, size is SMALL)
     while sum(kills.values()) < size.kills:
         name = min(kills, key=lambda each: kills[each])
-        if not is_pending[name] or (size is FULL and lives % 8 == 0):
+        if not is_pending[name] or (size is FULL and lives % LIVES_A_DAY == 0):
             number += 1
             sinks.fleet.change(number, size.share_frac)
             is_pending = dict.fromkeys(sinks.push, True)
         lives += 1
         assert lives < 4 * size.kills, f"seed {SEED}: {kills} only"
-        was_killed = sinks.push[name].run(draw.uniform(0.25, 1.0) * typical_s[name]) is None
+        from_start = draw.random() < START_FRAC
+        is_stalled = size is FULL and name == "twins" and not from_start and lives % LIVES_A_STALL < 2
+        stalled = [sinks.stall()] * is_stalled
+        within_s = work_s[name] + from_start * sinks.push[name].since_s + is_stalled * STALL_S
+        was_killed = life(sinks, name, draw.random() * within_s, from_start=from_start) is None
+        for thread in stalled:
+            thread.join()
         kills[name] += was_killed
         is_pending[name] = was_killed
-        if lives % 5 == 0:
-            tell(f"{lives} lives, {kills} killed, {number} days, {met(sinks)} requests went wrong")
-    tell(f"seed {SEED}: {kills} killed in {lives} lives, {met(sinks)} requests went wrong")
+        if lives % 5 == 0 or sum(kills.values()) == size.kills:
+            tell(f"seed {SEED}: {kills} killed in {lives} lives, {number} days, {met(sinks)} requests"
+                 f" went wrong, {time.monotonic() - began:.0f} s")  # fmt: skip
 
 
 def finish(sinks: Sinks, size: Size, number: int | None = None) -> dict[str, dict[str, Any]]:
@@ -200,40 +224,6 @@ def finish(sinks: Sinks, size: Size, number: int | None = None) -> dict[str, dic
     for name in ("push_twins", "push_adx"):
         PIPELINES[name].run(lake)
     return twins_of(sinks)
-
-
-def load_in_bulk(sinks: Sinks, folder: Path) -> float:
-    """Make the graph by an import job, from a file that `twins export` writes; how long the job takes."""
-
-    class Blobs(SimpleHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(201)
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    export = replace(sinks.push["twins"], arguments=(
-        *sinks.push["twins"].arguments[:-2], "twins", "export", "--to", str(folder / "graph.ndjson")
-    ))  # fmt: skip
-    export.run()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Blobs, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    at = f"http://127.0.0.1:{server.server_port}"
-    job = {"inputBlobUri": f"{at}/graph.ndjson", "outputBlobUri": f"{at}/log.ndjson"}
-    began, address = time.monotonic(), f"{sinks.twins.endpoint}/jobs/imports/first?api-version=2023-10-31"
-    asked = {
-        "headers": {"Authorization": f"Bearer {sinks.twins.token}"},
-        "verify": str(sinks.twins.certificate),
-    }
-    told = requests.put(address, json=job, timeout=600, **asked).json()
-    while told["status"] in {"notstarted", "running"}:
-        time.sleep(1.0)
-        told = requests.get(address, timeout=600, **asked).json()
-    server.shutdown()
-    assert told["status"] == "succeeded", told
-    return time.monotonic() - began
 
 
 def met(sinks: Sinks) -> int:

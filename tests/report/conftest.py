@@ -8,11 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from battery_lake.report.data import COLUMNS, ReportData, Totals, empty_frame
+from battery_lake.report.data import COLUMNS, Changes, ReportData, Totals, empty_frame
+from battery_lake.report.load import load
+from battery_lake.report.selection import Selection
+
+from .small_lake import DAYS, cells, rows
+from .small_lake import SINCE as SMALL_SINCE
 
 NOW = dt.datetime(2026, 11, 2, 6, 30, tzinfo=dt.UTC)
 FIRST = dt.date(2025, 11, 1)
 LAST = dt.date(2026, 11, 1)
+SINCE = dt.date(2026, 10, 1)
 PACKS, MODULES, CELLS = 20, 12, 8
 
 
@@ -158,6 +164,72 @@ def _featured():
     return pd.DataFrame(rows, columns=list(COLUMNS["featured"]))
 
 
+def _alerts():
+    """Two open alerts, one that came since then, and one that went."""
+    columns = ["severity", "pack_id", "cell_id", "code", "raised_at", "evidence"]
+    seen = '{"as_of_date": "2026-10-30", "deviation_mv": -212.4, "rate_std_mv_per_day": 0.0312}'
+    rows = [
+        ("critical", "PACK-0001", "PACK-0001/06/02", "weak_cell", NOW - dt.timedelta(days=3), seen),
+        (
+            "warning",
+            "PACK-0004",
+            "PACK-0004",
+            "plating_risk",
+            NOW - dt.timedelta(days=90),
+            '{"excess_ah": 4.5}',
+        ),
+    ]
+    alerts = pd.DataFrame(rows, columns=columns)
+    counts = alerts[["severity", "code"]].assign(alerts=1, packs=1)
+    gone = NOW - dt.timedelta(days=2)
+    came = alerts.assign(what=["raised", "cleared"], cleared_at=[pd.NaT, pd.Timestamp(gone)])
+    return {
+        "alerts": alerts.assign(model="Astra 64", chemistry="NMC", limit="200 mV off at once"),
+        "alert_counts": counts,
+        "alert_changes": came,
+    }
+
+
+def _changes(packs):
+    """Of three packs: one fell below its end of life, one fell silent, one is new."""
+    shown = packs.head(3)
+    return shown[["pack_id", "model", "as_of_date", "eol_soh_pct"]].assign(
+        before_date=[SINCE, SINCE, None],
+        soh_before_pct=[81.5, 81.9, np.nan],
+        soh_pct=[79.2, 81.7, 82.2],
+        is_new=[False, False, True],
+        is_below=[True, False, False],
+        is_moved=[True, False, False],
+        is_silent=[False, True, False],
+        last_seen_at=NOW,
+        reasons=["beyond_interval, new_window", None, "first_estimate"],
+    )
+
+
+def _cohorts(packs):
+    level = packs["soh_median_pct"]
+    return packs[[
+        "pack_id", "model", "chemistry", "as_of_date", "soh_median_pct", "cohort_percentile_pct",
+    ]].assign(
+        sold="2025 H1", packs=20, soh_p10_pct=level.quantile(0.1), soh_p50_pct=level.median(),
+        soh_p90_pct=level.quantile(0.9),
+    ).head(10)  # fmt: skip
+
+
+def _positions(rng):
+    """Forty squares around a town, the first with most vehicles."""
+    count = 40
+    return pd.DataFrame({
+        "latitude": 48.1 + rng.normal(0, 0.4, count),
+        "longitude": 11.6 + rng.normal(0, 0.5, count),
+        "cell_size_km": 5.0,
+        "vehicles": [12, *[1] * (count - 1)],
+        "below": [1, *[0] * (count - 1)],
+        "soh_min_pct": rng.uniform(78, 95, count),
+        "measured_at": NOW,
+    })
+
+
 def build(**changes):
     """Return the fleet's report; keywords replace whole fields."""
     rng = np.random.default_rng(20261102)
@@ -230,6 +302,12 @@ def build(**changes):
             columns=list(COLUMNS["accuracy"]),
         ),
     }
+    fields |= _alerts() | {
+        "changes": Changes(since=SINCE, asked=SINCE, raised=1, cleared=1, moved=1, below=1, silent=1, new=1),
+        "pack_changes": _changes(worst_packs),
+        "cohorts": _cohorts(worst_packs),
+        "positions": _positions(rng),
+    }
     return ReportData(**{**fields, **changes})
 
 
@@ -261,3 +339,23 @@ def empty_report():
 def report_of():
     """Return the builder itself, for reports that differ in a field."""
     return build
+
+
+@pytest.fixture(scope="session")
+def read(spark, frame):
+    """Read the small lake; a table without rows is an empty frame."""
+    # From Arrow, so that the many actions of a report need no Python worker.
+    full = {name: spark.createDataFrame(frame(name, found).toArrow()) for name, found in rows().items()}
+    return lambda name: full[name] if name in full else frame(name, [])
+
+
+@pytest.fixture(scope="session")
+def small_report(read, spark):
+    """Return what the report shows of the small lake, compared with a day, with all true values known."""
+    known = [
+        ("fleet", cell_id, day, soh_pct + 0.6) for cell_id, _, _, soh_pct in cells() for day in DAYS[:10]
+    ]
+    known += [("fleet", "A/01/01", dt.date(2020, 1, 1), 99.0)]
+    truth = spark.createDataFrame(known, "set_name string, cell_id string, as_of_date date, soh_pct double")
+    chosen = Selection(points=10, earlier_days=(DAYS[3], SMALL_SINCE))
+    return load(read, generated_at=NOW, location="lake", truth=truth, selection=chosen)

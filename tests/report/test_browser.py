@@ -38,6 +38,7 @@ class Marks(HTMLParser):
     def __init__(self):
         super().__init__()
         self.marks, self.schemes, self.chart, self.stack = {}, {}, None, []
+        self.squares = None
 
     def handle_starttag(self, tag, attrs):
         if tag in self.VOID:
@@ -46,6 +47,7 @@ class Marks(HTMLParser):
         if "data-chart" in found:
             self.chart = found["data-chart"]
             self.marks[self.chart], self.schemes[self.chart] = 0, found.get("data-scheme")
+        self.squares = found.get("data-squares", self.squares)
         if tag in {"path", "text", "line"} and any(is_mark for _, is_mark in self.stack):
             self.marks[self.chart] += 1
         self.stack.append((tag, "role-mark" in (found.get("class") or "").split()))
@@ -92,7 +94,7 @@ def test_the_policy_of_the_page_stops_what_would_be_slipped_in(fleet_report, tmp
     assert asked == set()
     assert len(console) == 2
     assert all("Content Security Policy" in line for line in console)
-    assert len(marks.marks) == 12
+    assert len(marks.marks) == 13
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -100,9 +102,10 @@ def test_every_chart_is_drawn_without_an_error_or_a_request(fleet_report, tmp_pa
     marks, console, asked = _open(render(fleet_report, tmp_path / "report.html"), tmp_path, scheme)
     assert console == []
     assert asked == set()
-    assert len(marks.marks) == 12
+    assert len(marks.marks) == 13
     assert min(marks.marks.values()) >= 2, marks.marks
     assert marks.marks["cell_map"] == 2 * 96 + 1
+    assert marks.squares == str(len(fleet_report.positions))
     assert set(marks.schemes.values()) == {scheme}
 
 

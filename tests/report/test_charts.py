@@ -15,7 +15,7 @@ from battery_lake.report.chart import plain, records
 from battery_lake.report.charts import charts
 from battery_lake.report.data import empty_frame
 from battery_lake.report.fleet import GROUPS, fleet_charts, groups, groups_left_out
-from battery_lake.report.history import outlook_rows, soh_rows, true_end
+from battery_lake.report.history import outlook_charts, outlook_rows, soh_rows, true_end
 from battery_lake.report.pack import cell_grid, day_charge, session_pieces
 
 
@@ -25,7 +25,7 @@ def _all(data):
 
 def test_every_chart_is_valid_vega_lite_and_compiles(fleet_report):
     drawn = _all(fleet_report)
-    assert len(drawn) == 12
+    assert len(drawn) == 13
     for chart in drawn:
         alt.Chart.from_dict(chart.spec)
         assert vl_convert.vegalite_to_vega(chart.spec, config=theme.chart_config("light"))["marks"]
@@ -36,11 +36,13 @@ def test_every_chart_says_in_words_what_it_shows(fleet_report):
 
 
 def test_an_empty_lake_has_a_reason_in_place_of_each_chart(empty_report):
-    assert [chart.spec for chart in _all(empty_report)] == [None, None]
+    assert [chart.spec for chart in _all(empty_report)] == [None, None, None]
     assert all(chart.absent for chart in _all(empty_report))
 
 
-@pytest.mark.parametrize("name", ["health", "truth", "outlook", "pack_cells", "fleet_daily", "sessions"])
+@pytest.mark.parametrize(
+    "name", ["health", "truth", "outlook", "pack_cells", "fleet_daily", "sessions", "cohorts"]
+)
 def test_any_frame_may_be_empty(report_of, name):
     drawn = _all(report_of(**{name: empty_frame(name)}))
     assert all(chart.absent for chart in drawn if chart.spec is None)
@@ -68,6 +70,14 @@ def test_the_fan_is_ordered_and_never_before_the_prediction(fleet_report):
     assert (rows["as_of_date"] <= rows["early"]).all()
     assert (rows["early"] <= rows["median"]).all()
     assert (rows["median"] <= rows["late"]).all()
+
+
+@pytest.mark.parametrize(("censored", "marks"), [(True, {"point"}), (False, {"area", "line"})])
+def test_no_layer_is_drawn_without_a_row(report_of, fleet_report, censored, marks):
+    drawn = outlook_charts(report_of(outlook=fleet_report.outlook.assign(censored=censored)))
+    kinds = [{layer["mark"]["type"] for layer in chart.spec["layer"]} for chart in drawn]
+    assert all(kind >= marks and (censored or "point" not in kind) for kind in kinds)
+    assert all("area" not in kind for kind in kinds) == censored
 
 
 def test_only_the_weakest_cell_is_framed(fleet_report):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from battery_lake.sinks.limiter import HEADROOM_FRAC, Limiter
+from battery_lake.sinks.limiter import HEADROOM_FRAC, Limiter, burst_for
 
 
 class Time:
@@ -75,3 +75,24 @@ def test_threads_share_the_rate():
     for thread in threads:
         thread.join()
     assert monotonic_s() - began_s >= 159 / (400.0 * HEADROOM_FRAC)
+
+
+@pytest.mark.parametrize("per_second", [1000.0, 500.0])
+def test_no_second_holds_more_than_the_limit_though_all_threads_are_late_after_a_silence(per_second):
+    time, threads = Time(), 16
+    bucket = limiter(time, per_second, burst_for(per_second, threads))
+    time.at_s += 10.0
+    until_s, calls = time.at_s + 1.0, threads
+    while time.at_s < until_s:
+        bucket.take()
+        calls += time.at_s < until_s
+    assert per_second * HEADROOM_FRAC < calls <= per_second
+
+
+def test_turns_that_the_machine_lets_pass_are_caught_up():
+    time = Time()
+    bucket = limiter(time, 1000.0, burst_for(1000.0, threads=16))
+    for number in range(951):
+        time.at_s += 0.03 * (number % 95 == 47)
+        bucket.take()
+    assert time.at_s - 100.0 == pytest.approx(1.0, abs=0.001)

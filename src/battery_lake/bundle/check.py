@@ -5,7 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from battery_lake.bundle.checks import care, catalog, compute, programs, schedule, schema, wiring
+from battery_lake.bundle.checks import (
+    care,
+    catalog,
+    compute,
+    dashboards,
+    places,
+    programs,
+    schedule,
+    schema,
+    wiring,
+)
 from battery_lake.bundle.load import FILE, resolve_all
 from battery_lake.bundle.tree import read
 from battery_lake.errors import BundleError
@@ -22,6 +32,7 @@ CHECKS: Final[tuple[Callable[[Bundle], Iterator[Fault]], ...]] = (
     schedule.triggers, compute.clusters,
     compute.policy, compute.environments, care.care, care.production, catalog.names,
     catalog.grants, programs.files, programs.parameters, programs.wheel, programs.lineage, programs.config,
+    dashboards.columns, places.places,
 )  # fmt: skip
 """Every check; each knows one kind of fault."""
 

@@ -208,9 +208,13 @@ class Deployment:
         return f"{self._artifacts()}/{self._wheel.name}" if tree == WHEEL else tree
 
     def _can_fill(self, tree: Tree) -> bool:
-        return all(
-            f"{one.kind}.{one.name}" in self.known for one in _needs(tree) if one.source == "resources"
-        )
+        return all(map(self._is_there, _needs(tree)))
+
+    def _is_there(self, later: Later) -> bool:
+        """Whether what a plan has to look up is there: a first deployment makes the policy itself."""
+        if later.source == "resources":
+            return f"{later.kind}.{later.name}" in self.known
+        return later.kind != "cluster_policy" or self._policies.named(later.name) is not None
 
     def _found(self, later: Later) -> Any:
         """What a reference stands for."""

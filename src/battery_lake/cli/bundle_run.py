@@ -170,6 +170,8 @@ def local_arguments(settings: Settings) -> list[str]:
         "adx.database": settings.adx.database,
         "models.tracking": settings.models.tracking,
         "models.registry": settings.models.registry,
+        "models.name": settings.models.name,
+        "models.folder": settings.models.folder,
         "spark.master": settings.spark.master,
         "spark.driver_memory": settings.spark.driver_memory,
         "spark.java_options": settings.spark.java_options,

@@ -73,7 +73,8 @@ def demo(
     from battery_lake.cli.show import as_json as print_json
     from battery_lake.lake.access import Lake
     from battery_lake.log import configure
-    from battery_lake.report.html import render
+    from battery_lake.report.html import days_of, render
+    from battery_lake.report.selection import Selection
     from battery_lake.session import spark_session
 
     chosen = options(context)
@@ -94,8 +95,8 @@ def demo(
         lake = Lake(lake.spark, leading)
         results += push(lake, progress)
         progress.say("report: reading gold, and the sinks")
-        told = read_report_data(lake)
-    path = report_path(lake)
+        path = report_path(lake)
+        told = read_report_data(lake, Selection(earlier_days=days_of(path)))
     if not path.exists() or any(result.counts.rows_in for result in results):
         render(told, path)
     outcome = summary(lake, told, results, path)

@@ -60,9 +60,7 @@ def model_train(context: typer.Context, json: AsJson = False) -> None:
     typer.echo(f"look at it: mlflow ui --backend-store-uri {addresses(settings).tracking}")
 
 
-@model.command(
-    "compare", epilog="Examples: battery-lake model compare | ... compare --version 2 --json"
-)
+@model.command("compare", epilog="Examples: battery-lake model compare | ... compare --version 2 --json")
 def model_compare(context: typer.Context, version: Version = "", json: AsJson = False) -> None:
     """Judge the challenger against the champion on the same packs; changes nothing."""
     from battery_lake.models.promotion import compared
@@ -72,9 +70,7 @@ def model_compare(context: typer.Context, version: Version = "", json: AsJson = 
     _tell(verdict, json=json)
 
 
-@model.command(
-    "promote", epilog="Examples: battery-lake model promote | ... promote --version 2 --json"
-)
+@model.command("promote", epilog="Examples: battery-lake model promote | ... promote --version 2 --json")
 def model_promote(context: typer.Context, version: Version = "", json: AsJson = False) -> None:
     """Make the challenger champion if it is better; ends with 5 where it is refused."""
     from battery_lake.models.promotion import promote
@@ -175,7 +171,9 @@ def model_serve(
     raise typer.Exit(serve(_settings(context), host, port, version))
 
 
-@model.command("export", epilog="Examples: battery-lake model export ./rul | ... export ./rul --version 2 --json")
+@model.command(
+    "export", epilog="Examples: battery-lake model export ./rul | ... export ./rul --version 2 --json"
+)
 def model_export(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(help="New or empty; becomes the container's context.")],

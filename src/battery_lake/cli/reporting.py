@@ -14,19 +14,23 @@ from battery_lake.lake.create import ensure
 from battery_lake.pipelines.export_passports import file_name
 from battery_lake.pipelines.sinks_held import sinks_held
 from battery_lake.report.certificate import render_certificate
-from battery_lake.report.html import render
+from battery_lake.report.html import days_of, render
 from battery_lake.report.load import load
 from battery_lake.report.load_certificate import load_certificate
+from battery_lake.report.selection import WEAKEST, Selection
 from battery_lake.tables.registry import TABLES
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from pyspark.sql import DataFrame
 
     from battery_lake.lake.access import Lake
+    from battery_lake.report.certificate import CertificateData
     from battery_lake.report.data import ReportData
 
 
-def read_report_data(lake: Lake) -> ReportData:
+def read_report_data(lake: Lake, selection: Selection = WEAKEST) -> ReportData:
     """Read what the report shows; tables that nothing has filled yet are empty."""
     ensure(lake, TABLES)
     return load(
@@ -34,18 +38,28 @@ def read_report_data(lake: Lake) -> ReportData:
         generated_at=utc_now(),
         location=lake.settings.lake.catalog or str(lake.settings.home.absolute()),
         truth=truth(lake),
+        selection=selection,
         eol_soh_pct=lake.settings.health.eol_soh_pct,
+        alert_limits=lake.settings.alerts,
         sinks=[dataclasses.asdict(held) for held in sinks_held(lake)],
     )
 
 
-def write_report(lake: Lake, out: Path | None) -> Path:
-    """Write the report and return its path."""
-    return render(read_report_data(lake), out or report_path(lake))
+def write_report(lake: Lake, out: Path | None, since: dt.date | None) -> Path:
+    """Write the report and return its path; without a day it is compared with the one that it replaces."""
+    path = out or report_path(lake)
+    days = days_of(path) if since is None else (since,)
+    return render(read_report_data(lake, Selection(earlier_days=days)), path)
 
 
 def write_certificate(lake: Lake, pack_id: str, out: Path | None) -> Path:
-    """Write the certificate of a pack and return its path.
+    """Write the certificate of a pack and return its path."""
+    data = read_certificate_data(lake, pack_id)
+    return render_certificate(data, out or lake.settings.home / "certificates" / f"{file_name(pack_id)}.html")
+
+
+def read_certificate_data(lake: Lake, pack_id: str) -> CertificateData:
+    """Read what the certificate of a pack shows.
 
     Raises
     ------
@@ -54,14 +68,13 @@ def write_certificate(lake: Lake, pack_id: str, out: Path | None) -> Path:
     """
     ensure(lake, TABLES)
     pack, settings = pack_named(lake, pack_id), lake.settings
-    data = load_certificate(
+    return load_certificate(
         lake.read,
         pack,
         generated_at=utc_now(),
         location=settings.lake.catalog or str(settings.home.absolute()),
         eol_soh_pct=settings.health.eol_soh_pct,
     )
-    return render_certificate(data, out or settings.home / "certificates" / f"{file_name(pack_id)}.html")
 
 
 def report_path(lake: Lake) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,7 @@ app.add_typer(
     reports,
     name="report",
     epilog="Examples: battery-lake report | battery-lake report --out fleet.html |"
+    " battery-lake report --since 2026-01-31 |"
     " battery-lake report certificate P00017",
 )
 
@@ -22,6 +24,13 @@ app.add_typer(
 def report(
     context: typer.Context,
     out: Annotated[Path | None, typer.Option(help="The file; else report.html under home.")] = None,
+    since: Annotated[
+        dt.datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            help="Tell what changed since the end of that day; else since the report that stands there.",
+        ),
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Write the self-contained HTML report of what gold holds; or a page about one pack."""
@@ -29,7 +38,7 @@ def report(
         return
     from battery_lake.cli.reporting import write_report
 
-    _say("report", write_report(options(context).lake(), out), json=json)
+    _say("report", write_report(options(context).lake(), out, since.date() if since else None), json=json)
 
 
 @reports.command(

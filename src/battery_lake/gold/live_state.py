@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from pyspark.sql import functions as F
 
-if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+from battery_lake.gold.vehicle_position import square
 
-KM_A_DEGREE: Final = 111.32
-"""Of latitude, and of longitude at the equator. [km]"""
-LEAST_COSINE: Final = 0.01
-"""Beyond 89.4 degrees a square has no width that counts."""
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
 SAID: Final = ("state", "soc_pct", "pack_voltage_v", "current_a")
 
 
@@ -37,8 +35,7 @@ def live_state(messages: DataFrame, cell_size_km: float) -> DataFrame:
     newest = F.max_by(F.struct(*SAID, "temperatures_c", "measured_at"), age).alias("m")
     has_place = F.col("latitude").isNotNull() & F.col("longitude").isNotNull()
     place = F.max_by(F.when(has_place, F.struct("latitude", "longitude")), F.when(has_place, age)).alias("p")
-    latitude = _middle(F.col("p.latitude"), F.lit(cell_size_km / KM_A_DEGREE), 90.0)
-    width = F.lit(cell_size_km / KM_A_DEGREE) / F.greatest(F.cos(F.radians(latitude)), F.lit(LEAST_COSINE))
+    latitude, longitude = square(F.col("p.latitude"), F.col("p.longitude"), cell_size_km)
     return (
         messages
         .groupBy("vehicle_id")
@@ -49,14 +46,8 @@ def live_state(messages: DataFrame, cell_size_km: float) -> DataFrame:
             F.array_min("m.temperatures_c").alias("temperature_min_c"),
             F.array_max("m.temperatures_c").alias("temperature_max_c"),
             latitude.alias("latitude"),
-            _middle(F.col("p.longitude"), width, 180.0).alias("longitude"),
+            longitude.alias("longitude"),
             F.when(F.col("p.latitude").isNotNull(), F.lit(cell_size_km)).alias("cell_size_km"),
             F.col("m.measured_at").alias("last_seen_at"),
         )
     )
-
-
-def _middle(degrees: Column, step: Column, limit: float) -> Column:
-    """The middle of the grid's cell; at the edge of the map the edge."""
-    middle = F.round((F.floor(degrees / step) + 0.5) * step, 5)
-    return F.greatest(F.lit(-limit), F.least(middle, F.lit(limit)))

@@ -44,16 +44,24 @@ def ensure(lake: Lake, names: Iterable[str]) -> None:
     """
     for name in names:
         contract = table(name)
-        identifier = lake.identifier(name)
         stored = _stored(lake, name)
         if stored is None:
             if lake.settings.lake.catalog:
                 lake.spark.sql(
                     f"CREATE SCHEMA IF NOT EXISTS `{lake.settings.lake.catalog}`.`{contract.layer}`"
                 )
-            lake.spark.sql(ddl(contract, identifier))
+            _create(lake, contract)
             continue
         _migrate(lake, contract, stored)
+
+
+def _create(lake: Lake, contract: Table) -> None:
+    """Create a table; that another job did so at the same moment is no fault."""
+    try:
+        lake.spark.sql(ddl(contract, lake.identifier(contract.name)))
+    except Exception:
+        if not exists(lake, contract.name):
+            raise
 
 
 def exists(lake: Lake, name: str) -> bool:

@@ -13,7 +13,6 @@ from battery_lake.errors import ModelError
 from battery_lake.models.store import CHAMPION, addresses, aliased, environment, opened, version_of
 
 if TYPE_CHECKING:
-
     from battery_lake.settings import Settings
 
 MODEL_FOLDER: Final = "model_dir"

@@ -28,7 +28,7 @@ from battery_lake.pipelines.sessions import SESSIONS, sessions_batch
 from battery_lake.pipelines.soh_changes import SOH_CHANGES, soh_changes_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from pyspark.sql import DataFrame
 
@@ -52,6 +52,14 @@ STEPS: Final[tuple[Step, ...]] = (
     (FLEET, fleet_batch, (HEALTH_DAY, SESSION)),
 )  # fmt: skip
 """Pipelines in order, the batch of each, and the rows that stand for changes: table, time, columns."""
+
+TABLES: Final = tuple(
+    dict.fromkeys((
+        *(name for step, _, _ in STEPS for name in (*step.reads, *step.writes)),
+        "reference.pack_assignment",
+    ))
+)
+"""What the steps read and write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +118,28 @@ def backfill(lake: Lake, wanted: Wanted, progress: Progress) -> list[RunResult]:
     SettingsError
         A vehicle is not known.
     """
-    tables = (name for pipeline, _, _ in STEPS for name in (*pipeline.reads, *pipeline.writes))
-    ensure(lake, dict.fromkeys((*tables, "reference.pack_assignment")))
-    packs = _packs(lake, wanted.vehicles)
+    ensure(lake, TABLES)
+    return told_anew(lake, STEPS, wanted, _packs(lake, wanted.vehicles), progress)
+
+
+def told_anew(
+    lake: Lake, steps: Iterable[Step], wanted: Wanted, packs: DataFrame | None, progress: Progress
+) -> list[RunResult]:
+    """Run steps on the rows of some days in the place of changes.
+
+    Parameters
+    ----------
+    lake, progress
+        The tables, and who is told of each step.
+    steps
+        Of :data:`STEPS`, or alike.
+    wanted
+        Days.
+    packs
+        ``pack_id`` of the packs; None: all.
+    """
     results = []
-    for pipeline, batch, sources in STEPS:
+    for pipeline, batch, sources in steps:
         began = monotonic_s()
         rows = kept(lake, f"backfill.{pipeline.name}", _rows(lake, sources, wanted, packs))
         counts = batch(lake, rows)

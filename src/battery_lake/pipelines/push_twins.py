@@ -16,6 +16,7 @@ from battery_lake.pipelines.twin_marks import NONE_YET, PUSH, mark, places
 from battery_lake.sinks.failures import waiting
 from battery_lake.sinks.twins.deliver import Manner
 from battery_lake.sinks.twins.plan import apply_models, model_plan, models
+from battery_lake.sinks.twins.remove import OF_PACK
 from battery_lake.sinks.twins.wanted import Tables, wanted
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ FOLLOWED: Final = {HEALTH: "pack_id", CELLS: "pack_id", STATUS: "vehicle_id"}
 READS: Final = (
     *FOLLOWED, "reference.packs", "gold.vehicle_position", "gold.data_quality", "ops.delivery_failure",
 )  # fmt: skip
-OF_PACK: Final = ("pack", "bms", "thermal")
 _MODULE, _CELL = r"/[^/]*$", r"/[^/]*/[^/]*$"
 
 

@@ -118,7 +118,12 @@ def refine(lake: Lake, progress: Progress, params: RuleParams | None = None) -> 
         del batch_id
         return refine_batch(inner, bronze, params)
 
-    source = lake.stream("bronze.telemetry", maxBytesPerTrigger=lake.settings.refine.max_bytes_per_trigger)
+    # Bronze only grows, but for what `forget` deletes: a version that rewrites files brings no message.
+    source = lake.stream(
+        "bronze.telemetry",
+        maxBytesPerTrigger=lake.settings.refine.max_bytes_per_trigger,
+        skipChangeCommits="true",
+    )
     # Inside a batch Spark prunes no columns of the stream any more.
     return run_available(
         lake, "refine", source.select(*read_columns(params.reading.mappings)), batch, progress

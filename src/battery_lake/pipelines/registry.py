@@ -20,6 +20,7 @@ from battery_lake.pipelines.kpis import KPIS
 from battery_lake.pipelines.live_twins import LIVE_TWINS
 from battery_lake.pipelines.maintain import maintain_tables
 from battery_lake.pipelines.model import Silent
+from battery_lake.pipelines.positions import POSITIONS
 from battery_lake.pipelines.promote import promote_challenger
 from battery_lake.pipelines.push_adx import PUSH_ADX
 from battery_lake.pipelines.push_twins import PUSH_TWINS
@@ -42,6 +43,7 @@ PIPELINES: Final[dict[str, Pipeline]] = {
         INGEST,
         REFINE,
         SIGNAL_FAULTS,
+        POSITIONS,
         ALERTS,
         SESSIONS,
         CAPACITY,
@@ -60,7 +62,7 @@ PIPELINES: Final[dict[str, Pipeline]] = {
 
 JOBS: Final[dict[str, tuple[Pipeline, ...]]] = {
     "ingest": (INGEST,),
-    "refine": (REFINE, SIGNAL_FAULTS),
+    "refine": (REFINE, SIGNAL_FAULTS, POSITIONS),
     "health": (ALERTS, SESSIONS, CAPACITY, AGEING_ALERTS, HEALTH, SOH_CHANGES, FLEET),
     "kpis": (KPIS,),
     "quality": (QUALITY,),

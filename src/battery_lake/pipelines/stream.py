@@ -16,14 +16,14 @@ from battery_lake import errors
 from battery_lake.clock import monotonic_s, utc_now
 from battery_lake.errors import BatteryLakeError, DataLossError
 from battery_lake.lake.access import Lake
-from battery_lake.lake.write import append_once
+from battery_lake.lake.write import append_once, insert_missing
 from battery_lake.log import logger
 from battery_lake.pipelines.model import Counts, Progress, RunResult
 from battery_lake.sources.checkpoint import clear_drafts
 from battery_lake.tables.ops import BATCH
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pyspark.sql import DataFrame
     from pyspark.sql.streaming.query import StreamingQuery
@@ -188,8 +188,32 @@ def account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: floa
         How long it took. [s]
     """
     pipeline, generation, batch_id = key
+    rows = lake.spark.createDataFrame([_account(key, counts, seconds)], BATCH.fields)
+    append_once(lake, "ops.batch", rows, writer=f"{pipeline}/{generation}", number=batch_id)
+
+
+def account_once(lake: Lake, accounts: Mapping[tuple[str, str, int], Counts], seconds: float) -> None:
+    """Say what is about to be done, all in one commit; what has been said under a key stays as it was.
+
+    Parameters
+    ----------
+    lake
+        The tables.
+    accounts
+        What will be done, by pipeline, generation and number.
+    seconds
+        How long it took to find out. [s]
+    """
+    if accounts:
+        rows = [_account(key, counts, seconds) for key, counts in accounts.items()]
+        insert_missing(lake, "ops.batch", lake.spark.createDataFrame(rows, BATCH.fields))
+
+
+def _account(key: tuple[str, str, int], counts: Counts, seconds: float) -> dict[str, Any]:
+    """A row of ops.batch."""
+    pipeline, generation, batch_id = key
     now = utc_now().replace(tzinfo=None)  # Spark's timestamps are UTC without a zone here
-    row: dict[str, Any] = {
+    return {
         "pipeline": pipeline,
         "generation": generation,
         "batch_id": batch_id,
@@ -203,8 +227,6 @@ def account(lake: Lake, key: tuple[str, str, int], counts: Counts, seconds: floa
         "version": battery_lake.__version__,
         "finished_at": now,
     }
-    rows = lake.spark.createDataFrame([row], BATCH.fields)
-    append_once(lake, "ops.batch", rows, writer=f"{pipeline}/{generation}", number=batch_id)
 
 
 def _in_words(pipeline: str, fault: Exception) -> BatteryLakeError:

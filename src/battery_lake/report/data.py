@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 INTERVAL_SIGMAS: Final = 1.645
 """Half of a normal 90 % interval, in standard deviations."""
 
+SILENT_DAYS: Final = 7
+"""A pack is silent that was last heard of so long before the one that was heard of last. [d]"""
+
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "worst_packs": (
         "pack_id", "model", "chemistry", "as_of_date", "soh_min_pct", "soh_std_pct", "soh_median_pct",
@@ -51,6 +54,24 @@ COLUMNS: Final[dict[str, tuple[str, ...]]] = {
         "soc_end_pct", "temperature_mean_c", "distance_km", "gaps",
     ),
     "sinks": ("sink", "what", "number", "newest"),
+    "alert_counts": ("severity", "code", "alerts", "packs"),
+    "alerts": (
+        "severity", "pack_id", "cell_id", "code", "raised_at", "evidence", "model", "chemistry", "limit",
+    ),
+    "alert_changes": (
+        "what", "severity", "pack_id", "cell_id", "code", "raised_at", "cleared_at", "evidence",
+    ),
+    "pack_changes": (
+        "pack_id", "model", "before_date", "as_of_date", "soh_before_pct", "soh_pct", "eol_soh_pct", "is_new",
+        "is_below", "is_moved", "is_silent", "last_seen_at", "reasons",
+    ),
+    "cohorts": (
+        "pack_id", "model", "chemistry", "sold", "packs", "as_of_date", "soh_median_pct", "soh_p10_pct",
+        "soh_p50_pct", "soh_p90_pct", "cohort_percentile_pct",
+    ),
+    "positions": (
+        "latitude", "longitude", "cell_size_km", "vehicles", "below", "soh_min_pct", "measured_at",
+    ),
     "accuracy": ("set_name", "cells", "rows", "mae_pct", "rmse_pct", "covered_pct"),
 }  # fmt: skip
 """Columns that each frame of :class:`ReportData` must have, by the frame's name."""
@@ -97,6 +118,38 @@ class Totals:
     flag_days: int = 0
     observed_pct: float | None = None
     newest_date: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What became different since an earlier day, counted over all packs that the report ranks.
+
+    Parameters
+    ----------
+    since
+        The day whose end is compared with; None where no earlier day is known that has newer evidence.
+    asked
+        The newest earlier day that was known, whether or not anything is newer.
+    raised, cleared
+        Alerts that were raised since, and those of before that were cleared since.
+    moved
+        Packs whose weakest cell's SOH moved by more than half a point.
+    below
+        Packs whose weakest cell fell below its end of life.
+    silent
+        Packs that were heard of then and are silent now.
+    new
+        Packs without an estimate then.
+    """
+
+    since: dt.date | None = None
+    asked: dt.date | None = None
+    raised: int = 0
+    cleared: int = 0
+    moved: int = 0
+    below: int = 0
+    silent: int = 0
+    new: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +201,20 @@ class ReportData:
     accuracy
         Error of soh_pct against the truth a set: MAE and RMSE in percentage points, share of 90 %
         intervals that hold the truth.
+    changes
+        How much is different from an earlier day.
+    alert_changes, pack_changes
+        The alerts and packs that are: ``what`` is raised, raised and cleared, or cleared; SOH is that of the
+        weakest cell, ``reasons`` those of gold.soh_change for it.
+    alert_counts, alerts
+        Open rows of gold.alert, counted by severity and code, and the worst of them; ``limit`` says in words
+        what raises the code.
+    cohorts
+        Packs that other frames name, beside the packs of their model, chemistry and half-year of sale:
+        median-cell SOH, and quantiles of it over the cohort.
+    positions
+        Squares in which vehicles were last, the one with most vehicles first: how many, how many of them with
+        a pack below its end of life, the lowest SOH, the newest instant. No vehicle is named.
     sinks
         What the sinks say that they hold: ``number`` of what, and its ``newest`` day or instant; no number
         where a sink did not answer, and the reason in the place of the newest.
@@ -180,6 +247,13 @@ class ReportData:
     sessions: pd.DataFrame
     accuracy: pd.DataFrame
     sinks: pd.DataFrame = field(default_factory=lambda: empty_frame("sinks"))
+    changes: Changes = Changes()
+    alert_counts: pd.DataFrame = field(default_factory=lambda: empty_frame("alert_counts"))
+    alerts: pd.DataFrame = field(default_factory=lambda: empty_frame("alerts"))
+    alert_changes: pd.DataFrame = field(default_factory=lambda: empty_frame("alert_changes"))
+    pack_changes: pd.DataFrame = field(default_factory=lambda: empty_frame("pack_changes"))
+    cohorts: pd.DataFrame = field(default_factory=lambda: empty_frame("cohorts"))
+    positions: pd.DataFrame = field(default_factory=lambda: empty_frame("positions"))
 
     def __post_init__(self) -> None:
         for name, wanted in COLUMNS.items():

@@ -152,7 +152,10 @@ def _outlook_chart(data: ReportData, cell: pd.Series[Any], index: int) -> Chart:
     if rows.empty:
         return Chart(name, title, absent="No outlook of this cell yet: it needs more observations.")
     rows, cut_at = _readable(rows)
-    layers = [*_fan(), _lower_bounds(), *_today_line(rows), *_true_end(data, cell)]
+    # A layer without a row would make Vega warn of axes without an extent.
+    layers = [] if rows["censored"].all() else _fan()
+    layers += [_lower_bounds()] if rows["censored"].any() else []
+    layers += [*_today_line(rows), *_true_end(data, cell)]
     values = records(rows, ("as_of_date", "early", "median", "late", "censored"))
     newest = data.outlook[data.outlook["cell_id"] == cell["cell_id"]].sort_values("as_of_date").iloc[-1]
     censored = newest["censored"]

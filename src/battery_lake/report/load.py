@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 import battery_lake
 from battery_lake.report.data import ReportData, Totals, empty_frame
 from battery_lake.report.fleet import groups
+from battery_lake.report.load_alerts import alert_counts, open_alerts
 from battery_lake.report.load_cells import (
     accuracy,
     described_packs,
@@ -19,6 +20,9 @@ from battery_lake.report.load_cells import (
     worst_cells,
     worst_packs,
 )
+from battery_lake.report.load_changes import load_changes
+from battery_lake.report.load_cohorts import cohorts
+from battery_lake.report.load_map import positions
 from battery_lake.report.load_ops import (
     batches,
     data_gaps,
@@ -29,6 +33,7 @@ from battery_lake.report.load_ops import (
     sessions,
 )
 from battery_lake.report.selection import WEAKEST
+from battery_lake.sections import AlertSettings
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -41,6 +46,7 @@ if TYPE_CHECKING:
     Read = Callable[[str], DataFrame]
 
 VERSIONS: Final = 10
+ALERT_LIMITS: Final = AlertSettings()
 
 
 def load(
@@ -52,6 +58,7 @@ def load(
     selection: Selection = WEAKEST,
     eol_soh_pct: float = 80.0,
     sinks: Sequence[Mapping[str, Any]] = (),
+    alert_limits: AlertSettings = ALERT_LIMITS,
 ) -> ReportData:
     """Return what the report shows of a lake.
 
@@ -73,6 +80,8 @@ def load(
         End of life of packs that name none. [%]
     sinks
         What the sinks said that they hold: sink, what, number, newest.
+    alert_limits
+        Limits of alerts by chemistry, to be named beside them.
     """
     packs = described_packs(read("reference.packs"), eol_soh_pct)
     cells = read("gold.cell_current").join(packs, on="pack_id", how="left")
@@ -83,6 +92,10 @@ def load(
     focus_pack_id = str(featured["pack_id"].iloc[0]) if len(featured) else None
     health, outlook, true_soh = histories(read, truth, featured, selection.points)
     histogram = soh_histogram(cells)
+    ranked_packs = ranked.select("pack_id", "model", "eol_soh_pct").distinct()
+    changes, came, changed = load_changes(read, ranked_packs, selection.earlier_days, totals.newest_date)
+    alerts = open_alerts(read("gold.alert"), packs, alert_limits)
+    named = [str(pack_id) for frame in (pack_rows, alerts, came, changed) for pack_id in frame["pack_id"]]
     return ReportData(
         generated_at=generated_at,
         location=location,
@@ -99,6 +112,13 @@ def load(
         pack_cells=pack_cells,
         soh_histogram=histogram,
         fleet_daily=fleet_daily(read("gold.fleet_daily"), groups(histogram), selection.points),
+        changes=changes,
+        alert_counts=alert_counts(read("gold.alert")),
+        alerts=alerts,
+        alert_changes=came,
+        pack_changes=changed,
+        cohorts=cohorts(read("gold.pack_health"), packs, list(dict.fromkeys(named))),
+        positions=positions(read("gold.vehicle_position"), read("gold.vehicle_status"), packs),
         **_quality(read, selection),
         sessions=sessions(read("gold.session"), focus_pack_id, selection.session_days),
         accuracy=empty_frame("accuracy") if truth is None else accuracy(read("gold.cell_health"), truth),

@@ -37,6 +37,7 @@ def described_packs(packs: DataFrame, eol_soh_pct: float) -> DataFrame:
     eol_soh_pct
         End of life of packs that name none. [%]
     """
+    half_year = F.ceil(F.month("warranty_from") / 6)
     months = F.round(F.col("warranty_years") * 12).cast("int")
     return packs.select(
         "pack_id",
@@ -44,6 +45,7 @@ def described_packs(packs: DataFrame, eol_soh_pct: float) -> DataFrame:
         "chemistry",
         (F.col("cells_in_series") == 1).alias("is_single"),
         F.coalesce("eol_soh_pct", F.lit(eol_soh_pct)).alias("eol_soh_pct"),
+        F.concat(F.year("warranty_from"), F.lit(" H"), half_year).alias("sold"),
         F.add_months("warranty_from", months).alias("warranty_until"),
     )
 

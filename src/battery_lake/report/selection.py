@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import datetime as dt
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,8 @@ class Selection:
     pack_ids
         Packs whose cells' histories are drawn, the first also cell by cell and session by session; empty:
         the weakest ones.
+    earlier_days
+        Days whose evidence an earlier report showed: the newest that has newer evidence is compared with.
     packs, cells
         Rows of the tables of weakest packs and cells.
     histories, single_histories
@@ -28,6 +33,7 @@ class Selection:
     """
 
     pack_ids: tuple[str, ...] = ()
+    earlier_days: tuple[dt.date, ...] = ()
     packs: int = 10
     cells: int = 20
     histories: int = 3

@@ -2,62 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from battery_lake.report import text
+from battery_lake.report.alert_tables import alert_changes, alert_counts, alerts
+from battery_lake.report.fleet_map import squares
+from battery_lake.report.pack_tables import cohorts, pack_anchors, pack_changes
+from battery_lake.report.table import Head, counts, joined, number, numeric, table, within
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Mapping
 
     import pandas as pd
 
     from battery_lake.report.data import ReportData
-
-    Read = Callable[[pd.Series[Any]], str]
-    Column = tuple["Head", Read]
+    from battery_lake.report.table import Column, Table
 
 LAST_SESSIONS: Final = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
-    """The head of a column: its words, and whether its cells are numbers (to the right) or verdicts."""
-
-    label: str
-    numeric: bool = False
-    verdict: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A table of texts.
-
-    Parameters
-    ----------
-    caption
-        What the table shows.
-    heads
-        One head a column.
-    rows
-        Texts, as many a row as there are heads.
-    absent
-        What is said in place of an empty table.
-    levels
-        One level a row (bad, watch, good) where a column is a verdict.
-    """
-
-    caption: str
-    heads: tuple[Head, ...]
-    rows: list[list[str]]
-    absent: str
-    levels: list[str] = field(default_factory=list)
-
-
 def tables(data: ReportData) -> dict[str, Table]:
     """Return all tables of the report by name."""
+    anchors = pack_anchors(data)
     return {
-        "packs": worst_packs(data),
+        "alert_changes": alert_changes(data, anchors),
+        "pack_changes": pack_changes(data, anchors),
+        "alerts": alerts(data, anchors),
+        "alert_counts": alert_counts(data),
+        "cohorts": cohorts(data, anchors),
+        "packs": worst_packs(data, anchors),
         "cells": worst_cells(data),
         "accuracy": accuracy(data),
         "batches": batches(data),
@@ -66,72 +39,81 @@ def tables(data: ReportData) -> dict[str, Table]:
         "gaps": data_gaps(data),
         "sessions": last_sessions(data),
         "sinks": sinks(data),
+        "squares": squares(data),
     }
 
 
-def worst_packs(data: ReportData) -> Table:
+def worst_packs(data: ReportData, anchors: Mapping[str, str]) -> Table:
     """Return the weakest packs with interval, outlook, warranty and a verdict in words."""
     columns: list[Column] = [
-        (Head("Pack"), lambda row: str(row["pack_id"])),
+        (Head("Pack", link=True), lambda row: str(row["pack_id"])),
         (Head("Verdict", verdict=True), lambda row: text.pack_status(row)[1]),
-        (Head("Model"), lambda row: _joined(row["model"], row["chemistry"])),
-        (Head("Weakest cell"), lambda row: _within(row["weakest_cell_id"], row["pack_id"])),
-        _number("SOH of it [%]", "soh_min_pct", 1),
-        _numeric("90 % interval", lambda row: text.soh_interval(row["soh_min_pct"], row["soh_std_pct"])),
-        _number("SOH median [%]", "soh_median_pct", 1),
-        _number("EFC", "efc"),
-        _number("Like packs weaker [%]", "cohort_percentile_pct"),
+        (Head("Model"), lambda row: joined(row["model"], row["chemistry"])),
+        (Head("Weakest cell"), lambda row: within(row["weakest_cell_id"], row["pack_id"])),
+        number("SOH of it [%]", "soh_min_pct", 1),
+        numeric("90 % interval", lambda row: text.soh_interval(row["soh_min_pct"], row["soh_std_pct"])),
+        number("SOH median [%]", "soh_median_pct", 1),
+        number("EFC", "efc"),
+        number("Like packs weaker [%]", "cohort_percentile_pct"),
         *_outlook_columns(),
         (Head("End of life"), _pack_end),
         (Head("Warranty until"), lambda row: text.date(row["warranty_until"])),
-        (Head("Alerts"), lambda row: _joined(row["alerts"])),
+        (Head("Alerts"), lambda row: joined(row["alerts"])),
     ]
     levels = [text.pack_status(row)[0] for _, row in data.worst_packs.iterrows()]
+    targets = [anchors.get(pack_id, "") for pack_id in data.worst_packs["pack_id"]]
     caption = "Weakest packs, by the SOH of their weakest cell"
-    return _table(caption, columns, data.worst_packs, "No pack has a health estimate yet.", levels)
+    return table(
+        caption,
+        columns,
+        data.worst_packs,
+        "No pack has a health estimate yet.",
+        levels=levels,
+        targets=targets,
+    )
 
 
 def worst_cells(data: ReportData) -> Table:
     """Return the weakest cells with interval and outlook."""
     columns: list[Column] = [
         (Head("Cell"), lambda row: str(row["cell_id"])),
-        (Head("Model"), lambda row: _joined(row["model"])),
-        _number("SOH [%]", "soh_pct", 1),
-        _numeric("90 % interval", lambda row: text.soh_interval(row["soh_pct"], row["soh_std_pct"])),
-        _number("Capacity [Ah]", "capacity_ah", 2),
-        _number("Resistance [mΩ]", "resistance_mohm", 2),
-        _number("EFC", "efc"),
-        _number("Observations", "observations"),
+        (Head("Model"), lambda row: joined(row["model"])),
+        number("SOH [%]", "soh_pct", 1),
+        numeric("90 % interval", lambda row: text.soh_interval(row["soh_pct"], row["soh_std_pct"])),
+        number("Capacity [Ah]", "capacity_ah", 2),
+        number("Resistance [mΩ]", "resistance_mohm", 2),
+        number("EFC", "efc"),
+        number("Observations", "observations"),
         *_outlook_columns(),
         (Head("End of life"), _cell_end),
         (Head("As of"), lambda row: text.date(row["as_of_date"])),
     ]
-    return _table("Weakest cells", columns, data.worst_cells, "No cell has a health estimate yet.")
+    return table("Weakest cells", columns, data.worst_cells, "No cell has a health estimate yet.")
 
 
 def accuracy(data: ReportData) -> Table:
     """Return the error against the truth."""
     columns: list[Column] = [
         (Head("Set"), lambda row: str(row["set_name"])),
-        _number("Cells", "cells"),
-        _number("Cell days", "rows"),
-        _number("MAE [pp]", "mae_pct", 2),
-        _number("RMSE [pp]", "rmse_pct", 2),
-        _number("90 % intervals that hold the truth [%]", "covered_pct", 1),
+        number("Cells", "cells"),
+        number("Cell days", "rows"),
+        number("MAE [pp]", "mae_pct", 2),
+        number("RMSE [pp]", "rmse_pct", 2),
+        number("90 % intervals that hold the truth [%]", "covered_pct", 1),
     ]
     absent = "No true capacities are known for this lake, so the error cannot be measured here."
-    return _table("Estimated SOH against the true SOH", columns, data.accuracy, absent)
+    return table("Estimated SOH against the true SOH", columns, data.accuracy, absent)
 
 
 def batches(data: ReportData) -> Table:
     """Return what each pipeline took, kept, refused and knew already."""
     columns: list[Column] = [
         (Head("Pipeline"), lambda row: str(row["pipeline"])),
-        *_counts("batches", "rows_in", "rows_kept", "rows_refused", "rows_duplicate"),
-        _number("Lag of the newest batch [s]", "lag_s"),
+        *counts("batches", "rows_in", "rows_kept", "rows_refused", "rows_duplicate"),
+        number("Lag of the newest batch [s]", "lag_s"),
         (Head("Newest batch, UTC"), lambda row: text.instant(row["finished_at"])),
     ]
-    return _table("What the pipelines did", columns, data.batches, "No batch has run yet.")
+    return table("What the pipelines did", columns, data.batches, "No batch has run yet.")
 
 
 def sinks(data: ReportData) -> Table:
@@ -139,10 +121,10 @@ def sinks(data: ReportData) -> Table:
     columns: list[Column] = [
         (Head("Sink"), lambda row: str(row["sink"])),
         (Head("What"), lambda row: str(row["what"])),
-        _number("Number", "number"),
+        number("Number", "number"),
         (Head("Newest, UTC"), lambda row: str(row["newest"])),
     ]
-    return _table(
+    return table(
         "Read back from the sinks", columns, data.sinks, "No sink is set: nothing has left the lake."
     )
 
@@ -151,17 +133,17 @@ def refusals(data: ReportData) -> Table:
     """Return the refused messages by reason."""
     columns: list[Column] = [
         (Head("Reason"), lambda row: str(row["code"])),
-        *_counts("messages", "devices"),
+        *counts("messages", "devices"),
     ]
     caption = "Messages in quarantine, by reason (a message may have several)"
-    return _table(caption, columns, data.refusals, "No message was refused.")
+    return table(caption, columns, data.refusals, "No message was refused.")
 
 
 def flags(data: ReportData) -> Table:
     """Return the kept messages that carry a flag."""
-    columns: list[Column] = [(Head("Flag"), lambda row: str(row["code"])), *_counts("messages")]
+    columns: list[Column] = [(Head("Flag"), lambda row: str(row["code"])), *counts("messages")]
     caption = f"Messages kept with a flag, newest {text.number(data.totals.flag_days)} days of telemetry"
-    return _table(caption, columns, data.flags, "No message of the newest days carries a flag.")
+    return table(caption, columns, data.flags, "No message of the newest days carries a flag.")
 
 
 def data_gaps(data: ReportData) -> Table:
@@ -169,12 +151,12 @@ def data_gaps(data: ReportData) -> Table:
     columns: list[Column] = [
         (Head("Hub"), lambda row: str(row["hub"])),
         (Head("Partition"), lambda row: str(row["partition_id"])),
-        *_counts("from_sequence_number", "to_sequence_number"),
-        (Head("Reason"), lambda row: _joined(row["reason"])),
+        *counts("from_sequence_number", "to_sequence_number"),
+        (Head("Reason"), lambda row: joined(row["reason"])),
         (Head("Found, UTC"), lambda row: text.instant(row["found_at"])),
     ]
     absent = "No gap: the source still had every message when it was read."
-    return _table("Messages that the source no longer had", columns, data.data_gaps, absent)
+    return table("Messages that the source no longer had", columns, data.data_gaps, absent)
 
 
 def last_sessions(data: ReportData) -> Table:
@@ -182,46 +164,17 @@ def last_sessions(data: ReportData) -> Table:
     columns: list[Column] = [
         (Head("Start, UTC"), lambda row: text.instant(row["started_at"])),
         (Head("Kind"), lambda row: str(row["kind"])),
-        _numeric("Duration [h]", lambda row: text.number(row["duration_s"] / 3600, 1)),
-        _number("Charge [Ah]", "charge_ah", 1),
-        _numeric("Energy [kWh]", lambda row: text.number(row["energy_wh"] / 1000, 1)),
-        _numeric("SOC [%]", lambda row: text.span(row["soc_start_pct"], row["soc_end_pct"])),
-        _number("Mean temperature [°C]", "temperature_mean_c", 1),
-        _number("Distance [km]", "distance_km", 1),
-        _number("Gaps", "gaps"),
+        numeric("Duration [h]", lambda row: text.number(row["duration_s"] / 3600, 1)),
+        number("Charge [Ah]", "charge_ah", 1),
+        numeric("Energy [kWh]", lambda row: text.number(row["energy_wh"] / 1000, 1)),
+        numeric("SOC [%]", lambda row: text.span(row["soc_start_pct"], row["soc_end_pct"])),
+        number("Mean temperature [°C]", "temperature_mean_c", 1),
+        number("Distance [km]", "distance_km", 1),
+        number("Gaps", "gaps"),
     ]
     newest = data.sessions.sort_values("started_at", ascending=False).head(LAST_SESSIONS)
     caption = f"Last sessions of {data.focus_pack_id}" if data.focus_pack_id else "Last sessions"
-    return _table(caption, columns, newest, "No session of this pack yet.")
-
-
-def _table(
-    caption: str,
-    columns: list[Column],
-    frame: pd.DataFrame,
-    absent: str,
-    levels: list[str] | None = None,
-) -> Table:
-    """Return a table of a frame."""
-    heads = tuple(head for head, _ in columns)
-    # Object columns keep integers and nulls apart, which a row of floats would not.
-    rows = [[read(row) for _, read in columns] for _, row in frame.astype("object").iterrows()]
-    return Table(caption, heads, rows, absent, levels or [])
-
-
-def _numeric(label: str, read: Read) -> Column:
-    """Return a column of numbers."""
-    return Head(label, numeric=True), read
-
-
-def _number(label: str, name: str, digits: int = 0) -> Column:
-    """Return a column of one of the frame's numbers."""
-    return _numeric(label, lambda row: text.number(row[name], digits))
-
-
-def _counts(*names: str) -> list[Column]:
-    """Return columns of counts, headed by their names in words."""
-    return [_number(name.replace("_", " ").capitalize(), name) for name in names]
+    return table(caption, columns, newest, "No session of this pack yet.")
 
 
 def _outlook_columns() -> list[Column]:
@@ -230,8 +183,8 @@ def _outlook_columns() -> list[Column]:
     def interval(row: pd.Series[Any]) -> str:
         return text.rul_interval(row["rul_days_p05"], row["rul_days_p95"], row["censored"])
 
-    median = _numeric("RUL median [d]", lambda row: text.rul_median(row["rul_days_p50"], row["censored"]))
-    return [median, _numeric("RUL 90 % interval [d]", interval)]
+    median = numeric("RUL median [d]", lambda row: text.rul_median(row["rul_days_p50"], row["censored"]))
+    return [median, numeric("RUL 90 % interval [d]", interval)]
 
 
 def _pack_end(row: pd.Series[Any]) -> str:
@@ -242,13 +195,3 @@ def _pack_end(row: pd.Series[Any]) -> str:
 def _cell_end(row: pd.Series[Any]) -> str:
     """Return the day on which the cell's life ends."""
     return "not in sight" if text.is_true(row["censored"]) else text.date(row["eol_date_p50"])
-
-
-def _joined(*parts: Any) -> str:
-    """Return the parts that are there, with commas."""
-    return ", ".join(str(part) for part in parts if not text.is_absent(part) and part) or text.ABSENT
-
-
-def _within(cell_id: Any, pack_id: Any) -> str:
-    """Return a cell's place within its pack."""
-    return text.ABSENT if text.is_absent(cell_id) else str(cell_id).removeprefix(f"{pack_id}/")

@@ -70,6 +70,8 @@ def _styles(colour: dict[str, str]) -> dict[str, Any]:
     return {
         "band": {"color": colour["accent"], "fillOpacity": 0.22},
         "median": {"color": colour["accent"], "strokeWidth": 2},
+        "middle": {"color": colour["accent"], "thickness": 3},
+        "own": {"color": colour["weak"], "opacity": 1},
         "weakest": {"color": colour["weak"], "strokeWidth": 1.6, "strokeDash": [6, 3]},
         "bound": {"color": colour["soft"]},
         "limit": {"color": colour["soft"], **dashed},

@@ -15,6 +15,26 @@ HEADROOM_FRAC: Final = 0.95
 """Share of a published limit that is used: the service's clock and ours cut seconds differently."""
 
 
+def burst_for(per_second: float, threads: int) -> int:
+    """Return the largest burst with which no second holds more calls than the limit.
+
+    It holds the share that is used, a burst, and of every thread one call whose turn was before.
+
+    Parameters
+    ----------
+    per_second
+        The service's published limit. [1/s]
+    threads
+        That call at the same time.
+
+    Examples
+    --------
+    >>> burst_for(1000.0, threads=16)
+    34
+    """
+    return max(1, round(per_second * (1.0 - HEADROOM_FRAC)) - threads)
+
+
 class Limiter:
     """Token bucket: calls wait for their turn, evenly spaced, and all wait when the service says so.
 
@@ -24,6 +44,7 @@ class Limiter:
         The service's published limit. [1/s]
     burst
         Calls that may go at once after a silence; few, so that no window of a second holds more than allowed.
+        More than one also lets calls catch up after the machine let all threads wait past their turns.
     now_s, sleep
         Clock and waiting; tests bring their own.
 

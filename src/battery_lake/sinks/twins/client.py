@@ -19,7 +19,7 @@ from azure.core.exceptions import (
 from azure.digitaltwins.core import DigitalTwinsClient
 
 from battery_lake.errors import RemoteError, SettingsError
-from battery_lake.sinks.limiter import Limiter
+from battery_lake.sinks.limiter import Limiter, burst_for
 from battery_lake.sinks.retry import Fault, with_retries
 from battery_lake.sinks.twins import limits
 from battery_lake.sinks.twins.address import Address, ChangedError, GoneError, ImportState
@@ -46,6 +46,8 @@ class Graph:
     ----------
     address
         Where it is.
+    threads
+        That call at the same time.
 
     Raises
     ------
@@ -53,7 +55,7 @@ class Graph:
         The address or the credential cannot be used.
     """
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, threads: int = 1) -> None:
         if not address.endpoint.startswith("https://"):
             raise SettingsError(
                 "the address of Digital Twins is not usable",
@@ -72,12 +74,12 @@ class Graph:
             **more,
         )
         self._patience_s = address.patience_s
-        self._reads = Limiter(limits.READS_PER_SECOND)
-        self._patches = Limiter(limits.PATCHES_PER_SECOND)
-        self._creates = Limiter(limits.CREATES_PER_SECOND)
-        self._models = Limiter(limits.MODELS_PER_SECOND)
-        self._queries = Limiter(limits.QUERIES_PER_SECOND)
-        self._jobs = Limiter(limits.JOBS_PER_SECOND)
+        self._reads = _limiter(limits.READS_PER_SECOND, threads)
+        self._patches = _limiter(limits.PATCHES_PER_SECOND, threads)
+        self._creates = _limiter(limits.CREATES_PER_SECOND, threads)
+        self._models = _limiter(limits.MODELS_PER_SECOND, threads)
+        self._queries = _limiter(limits.QUERIES_PER_SECOND, threads)
+        self._jobs = _limiter(limits.JOBS_PER_SECOND, threads)
         # The SDK's own operations, with its pipeline, though its public client does not offer them.
         self._imports: Any = self._client._client.import_jobs  # noqa: SLF001
 
@@ -159,6 +161,21 @@ class Graph:
         except GoneError:
             return
 
+    def incoming(self, twin_id: str) -> list[tuple[str, str]]:
+        """Return the relationships that lead to a twin: source and id; none where the twin is not there."""
+        try:
+            told = self._ask(self._reads, lambda: list(self._client.list_incoming_relationships(twin_id)))
+        except GoneError:
+            return []
+        return [(str(one.source_id), str(one.relationship_id)) for one in told]
+
+    def delete_twin(self, twin_id: str) -> None:
+        """Delete a twin without relationships; one that has gone already is no matter."""
+        try:
+            self._ask(self._creates, lambda: self._client.delete_digital_twin(twin_id))
+        except GoneError:
+            return
+
     def query(self, text: str) -> Iterator[Document]:
         """Yield the rows of a query."""
         pages = self._client.query_twins(text).by_page()
@@ -218,6 +235,10 @@ class Graph:
                 why=reason(fault),
                 remedy="give the identity the role 'Azure Digital Twins Data Owner' on the instance",
             ) from fault
+
+
+def _limiter(per_second: int, threads: int) -> Limiter:
+    return Limiter(per_second, burst=burst_for(per_second, threads))
 
 
 def _state(job: Any) -> ImportState:

@@ -48,7 +48,7 @@ class Courier:
         """Deliver batches, in the order in which they come."""
         from battery_lake.sinks.twins.client import Graph  # noqa: PLC0415 - the SDK is needed in the worker
 
-        delivery = Delivery(Graph(self.address), self.manner, self.concurrency)
+        delivery = Delivery(Graph(self.address, self.concurrency), self.manner, self.concurrency)
         rows: list[tuple[str, ...]] = []
         try:
             for delivered in delivery.all(_items(batches)):
