@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from battery_lake.cells.anchors import Before, anchor_params, rest_anchor
-from battery_lake.cells.capacity import full_discharge, plausible, rest_to_rest
+from battery_lake.cells.capacity import full_discharge, plausible, rest_to_rest, window_params
 from battery_lake.cells.coulomb import SECONDS_PER_HOUR, charge_std_ah, is_offset, rest_offset
 from battery_lake.cells.life_outlook import LifeHistory, OutlookParams, outlook_days
 from battery_lake.cells.life_points import LifePoints, add_day, joined, means, no_points
@@ -131,16 +131,16 @@ def pack_observations(sessions: Sessions, pack: Pack) -> Observations:
         (_at(slept_s, 1), _at(stats.start_cell_voltages_v, 1), _at(stats.start_current_a, 1)),
     )  # fmt: skip
     moved, std_ah = _moved(sessions, slept_s, pack, chosen)
-    between = plausible(
-        *rest_to_rest(moved[:, None], std_ah[:, None], *start, *end, MIN_CHANGE), np.array([[pack.rated_ah]])
-    )
+    rated = np.array([[pack.rated_ah]])
+    counts = window_params(pack.chemistry, MIN_CHANGE)
+    between = plausible(*rest_to_rest(moved[:, None], std_ah[:, None], *start, *end, rated, counts), rated)
     full_soc = np.where(_was_full(sessions, slept_s, is_short, pack)[chosen], 1.0, np.nan_to_num(start[0]))
     limit = plausible(
         *full_discharge(
             stats.low_limit_charge_ah[chosen], stats.min_cell_voltages_v[chosen],
             np.full(moved.shape, pack.low_v), full_soc,
         ),
-        np.array([[pack.rated_ah]]),
+        rated,
     )  # fmt: skip
     is_test = np.asarray(np.isfinite(limit[0]).any(axis=1))
     capacity, variance = (np.where(is_test[:, None], a, b) for a, b in zip(limit, between, strict=True))

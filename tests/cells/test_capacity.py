@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from battery_lake.cells.capacity import full_discharge, plausible, rest_to_rest
+from battery_lake.cells.capacity import WindowParams, full_discharge, plausible, rest_to_rest, window_params
 
 fractions = st.floats(0.0, 1.0)
 
@@ -91,3 +91,34 @@ def test_capacities_that_no_working_cell_has_are_blanked():
     capacity, variance = plausible(values, np.ones_like(values), column(50.0))
     np.testing.assert_array_equal(capacity, [[np.nan, 20.0, 50.0, np.nan, np.nan]])
     np.testing.assert_array_equal(np.isnan(variance), np.isnan(capacity))
+
+
+def lithium_windows(capacity_ah, new_ah, low, share=1.0):
+    """Charges to full of LFP cells whose lost capacity left a step of the curve at its charge from empty."""
+    at_step_ah = low * (capacity_ah + share * (new_ah - capacity_ah))
+    one = np.ones((1, 1))
+    return rest_to_rest(
+        (capacity_ah - at_step_ah) * one, 0.01 * one, low * one, 0.005 * one, one, 0.005 * one, new_ah * one,
+        WindowParams(lithium_share=share, lithium_share_std=0.2),
+    )  # fmt: skip
+
+
+@given(st.floats(0.6, 1.0), st.floats(0.1, 0.6), st.floats(0.0, 1.0))
+def test_lost_lithium_that_leaves_the_steps_of_the_curve_does_not_look_like_more_loss(left, low, share):
+    capacity, variance = lithium_windows(100.0 * left, 100.0, low, share)
+    np.testing.assert_allclose(capacity, [[100.0 * left]])
+    assert variance[0, 0] >= lithium_windows(100.0, 100.0, low, share)[1][0, 0] * left**2 * 0.99
+
+
+def test_between_two_steps_that_stay_a_charge_says_nothing_of_the_capacity():
+    one = np.ones((1, 1))
+    capacity, _ = rest_to_rest(
+        40.0 * one, 0.01 * one, 0.3 * one, 0.005 * one, 0.7 * one, 0.005 * one, 100.0 * one,
+        WindowParams(lithium_share=1.0),
+    )  # fmt: skip
+    assert np.isnan(capacity).all()
+
+
+def test_only_the_steps_of_lfp_stay():
+    assert window_params("NMC") == WindowParams()
+    assert window_params(" lfp ").lithium_share > 0.0

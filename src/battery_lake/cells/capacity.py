@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,8 +19,52 @@ PLAUSIBLE_FRAC: Final = (0.2, 1.3)
 FULL_SOC_FRAC: Final = 0.97
 """From here on a cell counts as full. [1]"""
 
+NEAR_FULL_SOC_FRAC: Final = 0.9
+"""Above this the voltage of an LFP cell rises since its positive electrode empties. [1]"""
+
+LFP_LITHIUM_SHARE: Final = 0.6
+LFP_LITHIUM_SHARE_STD: Final = 0.3
+
 FULL_DISCHARGE_STD_FRAC: Final = 0.004
 """Standard deviation of a capacity from a full discharge: sensor gain, where sampling met the limit. [1]"""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowParams:
+    """What a window between two rests must be like, and what a cell's loss does to its curve.
+
+    Parameters
+    ----------
+    min_change
+        A smaller change of SOC tells nothing. [1]
+    lithium_share, lithium_share_std
+        Share of lost capacity that leaves the steps of the negative electrode where they were, counted in
+        charge from empty, and its standard deviation: nothing where the curve keeps its place in SOC. [1]
+    """
+
+    min_change: float = 0.15
+    lithium_share: float = 0.0
+    lithium_share_std: float = 0.0
+
+
+def window_params(chemistry: str, min_change: float = 0.15) -> WindowParams:
+    """Parameters of a chemistry: the steps of an LFP cell's curve are those of its graphite.
+
+    Parameters
+    ----------
+    chemistry
+        Of the cells.
+    min_change
+        A smaller change of SOC tells nothing. [1]
+
+    References
+    ----------
+    Dubarry, Truchot, Liaw, J. Power Sources 219 (2012) 204: what loss of lithium and of active material make
+    of an LFP cell's curve.
+    """
+    if chemistry.strip().upper() != "LFP":
+        return WindowParams(min_change)
+    return WindowParams(min_change, LFP_LITHIUM_SHARE, LFP_LITHIUM_SHARE_STD)
 
 
 def rest_to_rest(
@@ -29,7 +74,8 @@ def rest_to_rest(
     soc_start_std: Floats,
     soc_end: Floats,
     soc_end_std: Floats,
-    min_change: float = 0.15,
+    new_ah: Floats | float = 0.0,
+    params: WindowParams = WindowParams(),
 ) -> tuple[Floats, Floats]:
     """Capacity of every cell of a string from the charge between two rests.
 
@@ -39,10 +85,12 @@ def rest_to_rest(
         Charge through the string between the rests, into it positive, and its standard deviation. [Ah],
         shape ``(windows, 1)``
     soc_start, soc_start_std, soc_end, soc_end_std
-        State of charge of each cell at the two rests, and standard deviations. [1],
-        shape ``(windows, cells)``
-    min_change
-        A smaller change of SOC tells nothing. [1]
+        State of charge of each cell at the two rests by the curve of the new cell, and standard deviations.
+        [1], shape ``(windows, cells)``
+    new_ah
+        Capacity of the new cell; plays a part where the curve's steps stay. [Ah], shape ``(windows, 1)``
+    params
+        Which windows count, and what loss does to the curve.
 
     Returns
     -------
@@ -64,17 +112,25 @@ def rest_to_rest(
     >>> capacity_ah.round(6).tolist()
     [[50.0]]
     """
-    change = np.asarray(soc_end - soc_start, dtype=np.float64)
-    change_std = np.hypot(soc_start_std, soc_end_std)
-    tells = (
-        (np.abs(change) >= min_change)
-        & (change_std <= MAX_RELATIVE_STD * np.abs(change))
-        & (change * charge_ah > 0.0)
-    )
-    change = np.where(tells, change, np.nan)
-    capacity_ah = charge_ah / change
-    variance_ah2 = (charge_std_ah / change) ** 2 + (capacity_ah * change_std / change) ** 2
-    return capacity_ah, variance_ah2
+    seen = np.asarray(soc_end - soc_start, dtype=np.float64)
+    start_share, end_share = (params.lithium_share * _by_steps(soc) for soc in (soc_start, soc_end))
+    # Charge above empty is a part of the capacity now, and a part of what it was.
+    change = soc_end * (1.0 - end_share) - soc_start * (1.0 - start_share)
+    moved = charge_ah - new_ah * (soc_end * end_share - soc_start * start_share)
+    change = np.where((np.abs(seen) >= params.min_change) & (change * moved > 0.0), change, np.nan)
+    capacity_ah = moved / change
+    start_std_ah = soc_start_std * (start_share * new_ah + (1.0 - start_share) * capacity_ah)
+    end_std_ah = soc_end_std * (end_share * new_ah + (1.0 - end_share) * capacity_ah)
+    apart_ah = np.hypot(start_std_ah, end_std_ah)
+    tells = (seen * charge_ah > 0.0) & (apart_ah <= MAX_RELATIVE_STD * np.abs(moved))
+    lost_ah = (new_ah - capacity_ah) * (_by_steps(soc_end) * soc_end - _by_steps(soc_start) * soc_start)
+    spread_ah2 = charge_std_ah**2 + apart_ah**2 + (params.lithium_share_std * lost_ah) ** 2
+    return np.where(tells, capacity_ah, np.nan), np.where(tells, spread_ah2 / change**2, np.nan)
+
+
+def _by_steps(soc: Floats) -> Floats:
+    """How far the negative electrode makes the voltage: 1 up to nearly full, 0 of a full cell."""
+    return np.clip((FULL_SOC_FRAC - soc) / (FULL_SOC_FRAC - NEAR_FULL_SOC_FRAC), 0.0, 1.0)
 
 
 def full_discharge(

@@ -12,7 +12,7 @@ from pyspark.sql import Window
 from pyspark.sql import functions as F
 
 from battery_lake.cells.anchors import Before, anchor_params, rest_anchor
-from battery_lake.cells.capacity import full_discharge, plausible, rest_to_rest
+from battery_lake.cells.capacity import full_discharge, plausible, rest_to_rest, window_params
 from battery_lake.cells.coulomb import SECONDS_PER_HOUR, charge_std_ah, is_offset, rest_offset
 from battery_lake.cells.ocv import OcvCurve, chemistry_limits
 from battery_lake.gold.arrow import codes, floats, lists, matrix, numbers
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from battery_lake.cells.arrays import Bools, Floats, Ints
 
-METHOD: Final = "capacity-2"
+METHOD: Final = "capacity-3"
 SAME_SOC_PCT: Final = 1.0
 """A silence over which the BMS's SOC moved less was a rest. [%]"""
 
@@ -191,7 +191,14 @@ def _block(table: pa.Table, width: int, curve: OcvCurve, params: CapacityParams)
     moved, spread = _moved(table, rated[:, 0])
     between = plausible(
         *rest_to_rest(
-            moved[:, None], spread[:, None], start, start_std, end, end_std, params.min_soc_change_frac
+            moved[:, None],
+            spread[:, None],
+            start,
+            start_std,
+            end,
+            end_std,
+            rated,
+            window_params(chemistry, params.min_soc_change_frac),
         ),
         rated,
     )
