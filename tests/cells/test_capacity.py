@@ -103,17 +103,17 @@ def lithium_windows(capacity_ah, new_ah, low, share=1.0):
     )  # fmt: skip
 
 
-@given(st.floats(0.6, 1.0), st.floats(0.1, 0.6), st.floats(0.0, 1.0))
+@given(st.floats(0.6, 1.0), st.floats(0.1, 0.4), st.floats(0.0, 1.0))
 def test_lost_lithium_that_leaves_the_steps_of_the_curve_does_not_look_like_more_loss(left, low, share):
     capacity, variance = lithium_windows(100.0 * left, 100.0, low, share)
     np.testing.assert_allclose(capacity, [[100.0 * left]])
     assert variance[0, 0] >= lithium_windows(100.0, 100.0, low, share)[1][0, 0] * left**2 * 0.99
 
 
-def test_between_two_steps_that_stay_a_charge_says_nothing_of_the_capacity():
+def test_between_two_places_that_stay_a_charge_says_nothing_of_the_capacity():
     one = np.ones((1, 1))
     capacity, _ = rest_to_rest(
-        40.0 * one, 0.01 * one, 0.3 * one, 0.005 * one, 0.7 * one, 0.005 * one, 100.0 * one,
+        25.0 * one, 0.01 * one, 0.1 * one, 0.005 * one, 0.35 * one, 0.005 * one, 100.0 * one,
         WindowParams(lithium_share=1.0),
     )  # fmt: skip
     assert np.isnan(capacity).all()

@@ -19,8 +19,8 @@ PLAUSIBLE_FRAC: Final = (0.2, 1.3)
 FULL_SOC_FRAC: Final = 0.97
 """From here on a cell counts as full. [1]"""
 
-NEAR_FULL_SOC_FRAC: Final = 0.9
-"""Above this the voltage of an LFP cell rises since its positive electrode empties. [1]"""
+STEPS_SOC_FRAC: Final = 0.4
+"""Up to here graphite alone makes the voltage of an LFP cell; a full one shows both electrodes. [1]"""
 
 LFP_LITHIUM_SHARE: Final = 0.6
 LFP_LITHIUM_SHARE_STD: Final = 0.3
@@ -129,8 +129,8 @@ def rest_to_rest(
 
 
 def _by_steps(soc: Floats) -> Floats:
-    """How far the negative electrode makes the voltage: 1 up to nearly full, 0 of a full cell."""
-    return np.clip((FULL_SOC_FRAC - soc) / (FULL_SOC_FRAC - NEAR_FULL_SOC_FRAC), 0.0, 1.0)
+    """How far the negative electrode makes the voltage: 1 of the lowest step, 0 of a full cell."""
+    return np.clip((FULL_SOC_FRAC - soc) / (FULL_SOC_FRAC - STEPS_SOC_FRAC), 0.0, 1.0)
 
 
 def full_discharge(

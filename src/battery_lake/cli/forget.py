@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 
 @app.command(
-    epilog="Examples: battery-lake forget V00017 | battery-lake forget V00017 --yes | ... forget V00017 --json"
+    epilog="Examples: battery-lake forget V00017 | battery-lake forget V00017 --yes |"
+    " ... forget V00017 --json"
 )
 def forget(
     context: typer.Context,
