@@ -232,7 +232,7 @@ def test_the_example_gives_what_getting_started_says(spark: SparkSession, tmp_pa
     lake = Lake(spark, settings)
     load_reference(lake, example)
     (ingested,) = run_job("ingest", lake)
-    refined, _ = run_job("refine", lake)
+    refined, *_ = run_job("refine", lake)
     assert ingested.counts.rows_in == 16
     assert (refined.counts.rows_kept, refined.counts.rows_refused) == (15, 1)
     (refused,) = lake.read("silver.quarantine").collect()
