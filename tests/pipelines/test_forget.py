@@ -10,7 +10,7 @@ from battery_lake.pipelines.forget import NO_VEHICLE, Whose, condition, digest, 
 from battery_lake.pipelines.model import Silent
 from battery_lake.pipelines.reference import load_reference
 from battery_lake.pipelines.registry import TO_GOLD
-from battery_lake.serving.explorer import purges
+from battery_lake.serving.purge import purges
 from battery_lake.tables.registry import TABLES
 
 JOBS = (*TO_GOLD, "kpis")

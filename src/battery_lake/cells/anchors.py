@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from battery_lake.cells.ocv import is_lfp
+
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Floats
     from battery_lake.cells.ocv import OcvCurve
@@ -72,7 +74,7 @@ def anchor_params(chemistry: str) -> AnchorParams:
     ----------
     Dreyer et al., Nature Materials 9 (2010) 448: the hysteresis of LFP is there at zero current.
     """
-    return AnchorParams(hysteresis_v=LFP_HYSTERESIS_V if chemistry.strip().upper() == "LFP" else 0.0)
+    return AnchorParams(hysteresis_v=LFP_HYSTERESIS_V if is_lfp(chemistry) else 0.0)
 
 
 def rest_anchor(

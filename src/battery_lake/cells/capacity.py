@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from battery_lake.cells.ocv import is_lfp
+
 if TYPE_CHECKING:
     from battery_lake.cells.arrays import Floats
 
@@ -62,7 +64,7 @@ def window_params(chemistry: str, min_change: float = 0.15) -> WindowParams:
     Dubarry, Truchot, Liaw, J. Power Sources 219 (2012) 204: what loss of lithium and of active material make
     of an LFP cell's curve.
     """
-    if chemistry.strip().upper() != "LFP":
+    if not is_lfp(chemistry):
         return WindowParams(min_change)
     return WindowParams(min_change, LFP_LITHIUM_SHARE, LFP_LITHIUM_SHARE_STD)
 

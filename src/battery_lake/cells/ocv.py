@@ -203,6 +203,11 @@ def chemistry_limits(chemistry: str) -> tuple[float, float]:
     return LIMITS_V[_known(chemistry)]
 
 
+def is_lfp(chemistry: str) -> bool:
+    """Whether cells are of lithium iron phosphate, in any case: their level curve is read in its own way."""
+    return chemistry.strip().upper() == "LFP"
+
+
 def default_curve(chemistry: str) -> str:
     """Name of the shipped OCV curve for a chemistry.
 

@@ -32,7 +32,7 @@ from battery_lake.pipelines.registry import run_job
 from battery_lake.pipelines.signal_faults import SIGNAL_FAULTS, signal_faults_batch
 from battery_lake.pipelines.stream import account_once
 from battery_lake.pipelines.twin_delivery import graph_of
-from battery_lake.serving.explorer import purges
+from battery_lake.serving.purge import purges
 from battery_lake.sinks.twins.remove import OF_PACK, OF_VEHICLE, WITHIN, remove_twins, twins_of
 from battery_lake.tables.registry import TABLES
 

@@ -7,7 +7,6 @@ deleted rows, column for column the lake's table. A change that arrives twice, o
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +15,7 @@ from battery_lake.tables.model import Column
 from battery_lake.tables.registry import table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from battery_lake.tables.model import Table
 
@@ -211,50 +210,3 @@ def views() -> dict[str, dict[str, str]]:
         rest = [name for name in columns if name not in first]
         found[pushed.latest] = {name: columns[name] for name in (*first, *rest)}
     return found
-
-
-def purges(database: str, names: Sequence[str], vehicle_id: str, pack_ids: Sequence[str]) -> list[str]:
-    """Return the commands that purge a vehicle and packs from Data Explorer: tables first, then their views.
-
-    They go to the data management endpoint (``https://ingest-...``) of a cluster on which purge is enabled.
-
-    Parameters
-    ----------
-    database
-        The database.
-    names
-        Tables that are pushed.
-    vehicle_id, pack_ids
-        The vehicle, and packs that no other carried.
-
-    References
-    ----------
-    Microsoft, "Data purge" and "Materialized views data purge", Azure Data Explorer documentation.
-    """
-    found: list[str] = []
-    for pushed in (pushed for pushed in PUSHED.values() if pushed.name in names):
-        columns = {column.name for column in pushed.columns}
-        predicate = ""
-        if "vehicle_id" in columns and pushed.contract.key != ("pack_id",):
-            predicate = f"vehicle_id == {_literal(vehicle_id)}"
-        elif "pack_id" in columns and pack_ids:
-            predicate = f"pack_id in ({', '.join(map(_literal, pack_ids))})"
-        if predicate:
-            found += [
-                _purge("table", pushed.landing, database, predicate),
-                _purge("materialized-view", pushed.latest, database, predicate),
-            ]
-    if pack_ids and "telemetry" in names:
-        predicate = f"pack_id in ({', '.join(map(_literal, pack_ids))})"
-        found.append(_purge("table", REST_VOLTAGE.name, database, predicate))
-    return found
-
-
-def _purge(entity: str, name: str, database: str, predicate: str) -> str:
-    return (
-        f".purge {entity} {name} records in database {database} with (noregrets='true') <| where {predicate}"
-    )
-
-
-def _literal(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
