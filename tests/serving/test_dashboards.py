@@ -33,7 +33,7 @@ def test_the_committed_files_are_those_that_the_contracts_give() -> None:
         path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
         for folder in FOLDERS
         for path in (ROOT / folder).rglob("*")
-        if path.is_file() and path.suffix in {".json", ".yml"}
+        if path.is_file() and path.suffix in {".json", ".yml", ".sql"}
     }
     made = {name: text for name, text in rendered().items() if name.split("/")[0] in FOLDERS}
     assert committed == made, "run `battery-lake dashboards`"
