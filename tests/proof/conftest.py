@@ -17,6 +17,7 @@ import pytest
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 
+from battery_lake.cli.app import INTERRUPTED
 from battery_lake.tables.registry import TABLES
 
 if TYPE_CHECKING:
@@ -52,10 +53,12 @@ class Command:
         kill_after_s: float = float("inf"),
         limit_s: float = 3600.0,
         since: Callable[[], bool] = lambda: True,
+        *,
+        ctrl_c: bool = False,
     ) -> float | None:
         """Run to the end and return the seconds it took, or kill everything before and return None.
 
-        Seconds to the kill count from when `since` is true.
+        Seconds to the kill, or to Ctrl-C in its place, count from when `since` is true.
         """
         self.lines = []
         began = time.monotonic()
@@ -74,9 +77,12 @@ class Command:
                 self.since_s = _waited_for(process, began, limit_s, since)
                 process.wait(min(kill_after_s, max(began + limit_s - time.monotonic(), 0.0)))
             except subprocess.TimeoutExpired:
-                _kill_session(process.pid)
+                if ctrl_c:
+                    os.killpg(process.pid, signal.SIGINT)
+                else:
+                    _kill_session(process.pid)
             reader.join()
-        if process.returncode == -signal.SIGKILL and kill_after_s < limit_s:
+        if process.returncode == (INTERRUPTED if ctrl_c else -signal.SIGKILL) and kill_after_s < limit_s:
             return None
         said = "\n".join(text for _, text in self.lines[-30:])
         assert process.returncode == 0, (
