@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
@@ -123,10 +124,15 @@ def session_chart(data: ReportData) -> Chart:
     # Every day has a line, so that a day without a session shows as one.
     every_day = [date(day) for day in pd.date_range(days["day"].min(), days["day"].max(), freq="D")]
     y = {"field": "day", "type": "ordinal", "title": None, "scale": {"domain": every_day}}
-    layers = [_bars(kind, height, y) for kind, height in zip(KINDS, THICKNESS, strict=True)]
+    axes: tuple[Spec | None, ...] = ({}, None, None)  # one axis for the three
+    layers = [
+        _bars(kind, height, {**y, "axis": axis})
+        for kind, height, axis in zip(KINDS, THICKNESS, axes, strict=True)
+    ]
     columns = ("day", "from_h", "to_h", "kind", "charge_ah", "started_at", "ended_at", "soc")
     height = DAY_HEIGHT * len(every_day)
     whole = spec([*layers, _day_numbers(days, y)], height=height, rows=records(pieces, columns))
+    whole["resolve"] = {"axis": {"y": "independent"}}
     return Chart("sessions", title, alt, whole)
 
 
@@ -178,7 +184,7 @@ def _bars(kind: str, height: int, y: Spec) -> Spec:
         ("charge_ah", "charge [Ah]", "+.1f"), ("soc", "SOC", ""),
     )  # fmt: skip
     hours = {"field": "from_h", "type": "quantitative", "title": "hour of the day, UTC",
-             "scale": {"domain": [0, 27], "nice": False},
+             "scale": {"domain": [0, 24], "nice": False},
              "axis": {"values": [0, 3, 6, 9, 12, 15, 18, 21, 24]}}  # fmt: skip
     color = {"field": "kind", "type": "nominal", "title": None,
              "scale": {"domain": list(KINDS), "range": "category"}}  # fmt: skip
@@ -196,14 +202,12 @@ def _bars(kind: str, height: int, y: Spec) -> Spec:
 
 
 def _day_numbers(days: pd.DataFrame, y: Spec) -> Spec:
-    """Return the charge of each day as text at the right."""
-    rows = [{**row, "at_h": 24.3} for row in records(days, ("day", "label"))]
+    """Return the charge of each day as the labels of an axis at the right, which has room at any width."""
+    labels = json.dumps(dict(zip(days["day"], days["label"], strict=True)), ensure_ascii=False)
+    axis = {"orient": "right", "domain": False, "ticks": False, "title": None,
+            "labelExpr": f"{labels}[datum.value] || ''"}  # fmt: skip
     return {
-        "data": {"values": rows},
-        "mark": {"type": "text", "style": "side", "align": "left"},
-        "encoding": {
-            "x": {"field": "at_h", "type": "quantitative"},
-            "y": y,
-            "text": {"field": "label"},
-        },
+        "data": {"values": records(days, ("day",))},
+        "mark": {"type": "point", "opacity": 0},
+        "encoding": {"y": {**y, "axis": axis}},
     }

@@ -82,5 +82,4 @@ def _styles(colour: dict[str, str]) -> dict[str, Any]:
         "framed": {"color": colour["ink"], "strokeWidth": 3},
         "on-strong": {"color": colour["on-strong"], "fontSize": 11},
         "on-weak": {"color": colour["on-weak"], "fontSize": 11},
-        "side": {"color": colour["soft"], "fontSize": 10},
     }
