@@ -79,6 +79,38 @@ def test_what_the_service_gives_twice_is_taken_once(hub, options, made_events):
     assert got == list(range(160))
 
 
+@pytest.mark.parametrize("fails", ["true", "false"])
+def test_what_comes_out_of_order_or_not_at_all_is_asked_for_anew(
+    hub, options, made_events, monkeypatch, fails
+):
+    hub.append(0, made_events(400))
+    whole, calls = Receiver.receive, []
+
+    def garbled(receiver, most):
+        events = whole(receiver, most)
+        calls.append(len(events))
+        if len(calls) == 1:
+            events[10], events[11] = events[11], events[10]
+        if len(calls) == 2:
+            del events[20]
+        return events
+
+    monkeypatch.setattr(Receiver, "receive", garbled)
+    chunks = list(received(options(failOnDataLoss=fails), "0", 0, 400))
+    assert numbers(chunks) == list(range(400))
+    assert not any(chunk.missing for chunk in chunks)
+    assert len(calls) > 2
+
+
+def test_one_thread_alone_reads_from_a_connection(hub, options, made_events):
+    hub.append(0, made_events(20))
+    before = set(threading.enumerate())
+    receiver = Receiver(options(), "0", 0)
+    assert len(receiver.receive(20)) == 20
+    assert set(threading.enumerate()) == before
+    receiver.close()
+
+
 def test_an_event_that_is_not_there_yet_is_waited_for(hub, options, made_events):
     hub.append(0, made_events(5))
     later = threading.Timer(1.5, lambda: hub.append(0, made_events(1, first=5)))
