@@ -125,6 +125,25 @@ def test_open_alerts_are_listed_the_worst_first(
     assert (none.code, none.out) == (0, "no alert is open\n")
 
 
+def test_packs_are_listed_the_weakest_first_and_one_without_an_estimate_says_why(
+    run: Callable[..., Any], demo_home: Any, rows: Callable[..., list[dict[str, Any]]]
+) -> None:
+    told = run("--set", f"home={demo_home.path}", "packs", "--json").json
+    newest: dict[str, dict[str, Any]] = {}
+    for row in sorted(rows(demo_home.path, "gold.pack_health"), key=lambda row: row["as_of_date"]):
+        newest[row["pack_id"]] = row
+    known = [row["pack_id"] for row in sorted(newest.values(), key=lambda row: row["soh_min_pct"])]
+    assert [row["pack_id"] for row in told] == known
+    assert [row["soh_min_pct"] for row in told] == [newest[pack]["soh_min_pct"] for pack in known]
+    assert all(row["vehicle_id"] and row["verdict"] for row in told)
+    shown = run("--set", f"home={demo_home.path}", "packs", "--limit", "1")
+    assert known[0] in shown.out
+    assert known[1] not in shown.out
+    assert "--limit" in shown.err
+    none = run("--set", f"home={demo_home.path}", "packs", "--model", "Zeppelin")
+    assert none.out == "no pack of model Zeppelin\n"
+
+
 def test_a_pack_has_a_certificate_with_golds_figures_and_an_unknown_one_has_none(
     run: Callable[..., Any], demo_home: Any, rows: Callable[..., list[dict[str, Any]]], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -49,6 +50,8 @@ class Options:
         from battery_lake.session import spark_session
 
         settings, _ = self.settings()
+        if self.verbosity >= 0 and sys.stderr.isatty():
+            typer.echo("starting Spark", err=True)  # seconds in which nothing else is to be seen
         return Lake(spark_session(settings), settings)
 
 

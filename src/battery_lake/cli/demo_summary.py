@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from battery_lake.cli.packs import half_interval, outlook
 from battery_lake.cli.show import as_table
 
 if TYPE_CHECKING:
@@ -65,16 +66,23 @@ def print_summary(outcome: dict[str, Any]) -> None:
     columns = ("pack", "model", "weakest SOH %", "±90 %", "median SOH %", "EFC", "RUL p05..p50..p95 days")
     rows = [
         (
-            row["pack_id"], row["model"], row["soh_min_pct"], _half(row), row["soh_median_pct"], row["efc"],
-            _outlook(row),
+            row["pack_id"], row["model"], row["soh_min_pct"], half_interval(row), row["soh_median_pct"],
+            row["efc"], outlook(row),
         )
         for row in outcome["worst_packs"]
     ]  # fmt: skip
     as_table("worst packs", columns, rows)
     cells = [
-        (row["cell_id"], row["soh_pct"], _half(row), row["capacity_ah"], row["observations"], _outlook(row))
+        (
+            row["cell_id"],
+            row["soh_pct"],
+            half_interval(row),
+            row["capacity_ah"],
+            row["observations"],
+            outlook(row),
+        )
         for row in outcome["worst_cells"]
-    ]
+    ]  # fmt: skip
     as_table(
         "\nworst cells",
         ("cell", "SOH %", "±90 %", "capacity Ah", "observations", "RUL p05..p50..p95 days"),
@@ -93,6 +101,8 @@ def print_summary(outcome: dict[str, Any]) -> None:
         held = [(row["sink"], row["what"], row["number"], row["newest"]) for row in outcome["sinks"]]
         as_table("\nread back from the sinks", ("sink", "what", "number", "newest"), held)
     messages = outcome["messages"]
+    of_worst = [f"{words} {row['pack_id']}" for row in outcome["worst_packs"][:1]
+                for words in ("explain", "report certificate")]  # fmt: skip
     as_table(
         f"\n{messages['kept']:,} messages in silver, {messages['refused']:,} in quarantine;"
         f" {outcome['cells']:,} cells of {outcome['packs']:,} packs in gold",
@@ -102,17 +112,5 @@ def print_summary(outcome: dict[str, Any]) -> None:
     as_table(
         "\nnext",
         ("",),
-        [(f"battery-lake {words}",) for words in ("status", "tables --lineage", "quarantine list")],
+        [(f"battery-lake {words}",) for words in ("packs", *of_worst, "kpis", "status")],
     )
-
-
-def _half(row: dict[str, Any]) -> float | None:
-    return None if row["soh_std_pct"] is None else 1.645 * row["soh_std_pct"]
-
-
-def _outlook(row: dict[str, Any]) -> str:
-    if row["rul_days_p50"] is None:
-        return "-"
-    if row["censored"]:
-        return f"over {row['rul_days_p05']:,.0f}"
-    return " .. ".join(f"{row[f'rul_days_{q}']:,.0f}" for q in ("p05", "p50", "p95"))

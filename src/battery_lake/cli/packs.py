@@ -42,3 +42,19 @@ def pack_named(lake: Lake, pack: str) -> dict[str, Any]:
         why="reference.packs does not hold it" if near else "reference.packs holds no pack",
         remedy=f"did you mean {near[0]['pack_id']}?" if near else "battery-lake reference load --help",
     )
+
+
+def half_interval(row: dict[str, Any]) -> float | None:
+    """Return half the 90 % interval of a row's SOH. [%]."""
+    from battery_lake.report.data import INTERVAL_SIGMAS
+
+    return None if row["soh_std_pct"] is None else INTERVAL_SIGMAS * float(row["soh_std_pct"])
+
+
+def outlook(row: dict[str, Any]) -> str:
+    """Return a row's RUL as people read it."""
+    if row["rul_days_p50"] is None:
+        return "-"
+    if row["censored"]:
+        return f"over {row['rul_days_p05']:,.0f}"
+    return " .. ".join(f"{row[f'rul_days_{q}']:,.0f}" for q in ("p05", "p50", "p95"))

@@ -23,7 +23,7 @@ app.add_typer(
 @reports.callback()
 def report(
     context: typer.Context,
-    out: Annotated[Path | None, typer.Option(help="The file; else report.html under home.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The file; else reports/report.html under home.")] = None,
     since: Annotated[
         dt.datetime | None,
         typer.Option(

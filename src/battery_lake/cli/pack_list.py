@@ -1,0 +1,77 @@
+"""The command that lists packs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from battery_lake.cli.base import AsJson, app, options
+from battery_lake.cli.packs import half_interval, outlook
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 50
+
+
+@app.command(
+    epilog="Examples: battery-lake packs | battery-lake packs --model 'Tarn 53' |"
+    " battery-lake packs --limit 1000 --json"
+)
+def packs(
+    context: typer.Context,
+    model: Annotated[str, typer.Option(help="Only packs of this model.")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="How many packs at most.")] = SHOWN,
+    json: AsJson = False,
+) -> None:
+    """List the packs, the weakest first; of those without an estimate, why they have none."""
+    from battery_lake.cli.show import as_json, as_table
+    from battery_lake.lake.create import ensure
+    from battery_lake.report.load_packs import READ, pack_list
+
+    lake = options(context).lake()
+    ensure(lake, READ)
+    found = pack_list(lake.read, lake.settings.health.eol_soh_pct, model, limit)
+    rows = [_plain(row) for _, row in found.iterrows()]
+    if json:
+        as_json(rows)
+    elif not rows:
+        typer.echo(f"no pack of model {model}" if model else "no pack: battery-lake reference load --help")
+    else:
+        as_table("", COLUMNS, [_shown(row) for row in rows])
+        if len(rows) == limit:
+            typer.echo(f"the weakest {limit:,}: --limit shows more", err=True)
+
+
+COLUMNS = (
+    "pack", "vehicle", "model", "weakest SOH %", "±90 %", "median SOH %", "as of", "RUL p05..p50..p95 days",
+    "warranty until", "verdict",
+)  # fmt: skip
+
+
+def _shown(row: dict[str, Any]) -> tuple[Any, ...]:
+    """A pack as people read it."""
+    return (
+        row["pack_id"],
+        row["vehicle_id"],
+        row["model"],
+        row["soh_min_pct"],
+        half_interval(row),
+        row["soh_median_pct"],
+        row["as_of_date"],
+        outlook(row),
+        row["warranty_until"],
+        row["verdict"],
+    )
+
+
+def _plain(row: pd.Series) -> dict[str, Any]:
+    """A row with nothing where nothing is known, and days as text."""
+    from battery_lake.report import text
+
+    days = ("as_of_date", "warranty_until", "seen_date")
+    plain = {str(name): None if text.is_absent(value) else value for name, value in row.items()}
+    for name in days:
+        plain[name] = plain[name] and text.date(plain[name])
+    return plain | {"censored": plain["censored"] and bool(plain["censored"])}
