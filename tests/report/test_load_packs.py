@@ -34,6 +34,10 @@ def read(frame):
         "gold.cell_current": [
             {"pack_id": pack, "cell_id": f"{pack}/01/01", "soh_std_pct": 1.5} for pack in soh
         ],
+        "gold.alert": [
+            {"pack_id": pack, "cell_id": pack, "code": "knee", "raised_at": SINCE, "cleared_at": cleared}
+            for pack, cleared in (("P3", None), ("P2", SINCE))
+        ],
         "gold.battery_passport": [
             {"pack_id": pack, "as_of_date": DAY} for pack in ("P1", "P2", "P3", "X")
         ],
@@ -45,6 +49,7 @@ def test_the_weakest_come_first_and_those_without_an_estimate_last_with_the_reas
     found = pack_list(read, 80.0)
     assert list(found["pack_id"]) == ["P2", "X", "P1", "P3", "P4"]
     assert list(found["verdict"]) == ["below end of life", "in order", "in order", NO_WINDOW, NEVER_SEEN]
+    assert list(found["open_alerts"]) == [0, 0, 0, 1, 0]
     first, newest = found.iloc[0], found.iloc[2]
     assert (newest["soh_min_pct"], newest["as_of_date"], newest["vehicle_id"]) == (
         91.0, DAY + dt.timedelta(2), "V1",

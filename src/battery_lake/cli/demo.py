@@ -143,13 +143,15 @@ def _write_mark(mark: Path, content: Any) -> None:
     write_whole(mark, json.dumps(content))
 
 
-def _once(settings: Settings, name: str, progress: ConsoleProgress, work: Callable[[], Any]) -> None:
+def _once(
+    settings: Settings, name: str, progress: ConsoleProgress, work: Callable[[], Any], said: str = ""
+) -> None:
     """Do a stage's work unless its mark says that it was done."""
     mark = settings.home / MARKS / f"{name}.json"
     if mark.exists():
-        progress.say(f"{name}: done before")
+        progress.say(f"{said or name}: done before")
         return
-    progress.say(f"{name}:")
+    progress.say(f"{said or name}:")
     _write_mark(mark, work())
 
 
@@ -213,7 +215,8 @@ def _reference(lake: Lake, progress: ConsoleProgress) -> None:
     for folder in sorted((lake.settings.home / "reference").iterdir()):
         content = b"".join(file.read_bytes() for file in sorted(folder.iterdir()))
         name = f"reference-{folder.name}-{hashlib.sha256(content).hexdigest()[:12]}"
-        _once(lake.settings, name, progress, functools.partial(load_reference, lake, folder))
+        load = functools.partial(load_reference, lake, folder)
+        _once(lake.settings, name, progress, load, said=f"packs and who carries them, {folder.name}")
 
 
 def _pipelines(lake: Lake, progress: ConsoleProgress) -> list[RunResult]:

@@ -46,7 +46,7 @@ def packs(
 
 COLUMNS = (
     "pack", "vehicle", "model", "weakest SOH %", "±90 %", "median SOH %", "as of", "RUL p05..p50..p95 days",
-    "warranty until", "verdict",
+    "warranty until", "alerts", "verdict",
 )  # fmt: skip
 
 
@@ -62,6 +62,7 @@ def _shown(row: dict[str, Any]) -> tuple[Any, ...]:
         row["as_of_date"],
         outlook(row),
         row["warranty_until"],
+        row["open_alerts"],
         row["verdict"],
     )
 
@@ -70,8 +71,10 @@ def _plain(row: pd.Series) -> dict[str, Any]:
     """A row with nothing where nothing is known, and days as text."""
     from battery_lake.report import text
 
-    days = ("as_of_date", "warranty_until", "seen_date")
-    plain = {str(name): None if text.is_absent(value) else value for name, value in row.items()}
-    for name in days:
+    plain: dict[str, Any] = {
+        str(name): None if text.is_absent(value) else value.item() if hasattr(value, "item") else value
+        for name, value in row.items()
+    }
+    for name in ("as_of_date", "warranty_until", "seen_date"):
         plain[name] = plain[name] and text.date(plain[name])
-    return plain | {"censored": plain["censored"] and bool(plain["censored"])}
+    return plain

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 READ: Final = (
     "reference.packs", "reference.pack_assignment", "gold.pack_health", "gold.cell_current",
-    "gold.battery_passport",
+    "gold.battery_passport", "gold.alert",
 )  # fmt: skip
 NEVER_SEEN: Final = "no session yet"
-NO_WINDOW: Final = "no estimate: no session told a capacity yet"
+NO_WINDOW: Final = "no capacity told yet"
 _HEALTH: Final = (
     "as_of_date", "soh_min_pct", "soh_median_pct", "weakest_cell_id", "rul_days_p05", "rul_days_p50",
     "rul_days_p95", "censored",
@@ -48,7 +48,7 @@ def pack_list(
     pandas.DataFrame
         Columns pack_id, vehicle_id (that carries it now), model, chemistry, soh_min_pct, soh_std_pct,
         soh_median_pct, as_of_date, rul_days_p05, rul_days_p50, rul_days_p95, censored, warranty_until,
-        seen_date (its newest day with a session), verdict: words, or why nothing is known.
+        seen_date (its newest day with a session), open_alerts, verdict: words, or why nothing is known.
     """
     packs = described_packs(read("reference.packs"), eol_soh_pct)
     health = (
@@ -61,16 +61,19 @@ def pack_list(
     seen = read("gold.battery_passport").groupBy("pack_id").agg(F.max("as_of_date").alias("seen_date"))
     carried = read("reference.pack_assignment").where("valid_to IS NULL")
     vehicles = carried.groupBy("pack_id").agg(F.max("vehicle_id").alias("vehicle_id"))
+    is_open = read("gold.alert").where("cleared_at IS NULL")
+    alerts = is_open.groupBy("pack_id").agg(F.count("*").alias("open_alerts"))
     wanted = packs.where(F.col("model") == model) if model else packs
     joined = wanted.join(health, on="pack_id", how="left").join(weakest, on="weakest_cell_id", how="left")
-    for more in (seen, vehicles):
+    for more in (seen, vehicles, alerts):
         joined = joined.join(more, on="pack_id", how="left")
-    found = joined.orderBy(F.col("soh_min_pct").asc_nulls_last(), "pack_id").limit(limit)
+    counted = joined.fillna(0, subset=["open_alerts"])
+    found = counted.orderBy(F.col("soh_min_pct").asc_nulls_last(), "pack_id").limit(limit)
     rows: pd.DataFrame = found.toArrow().to_pandas()
     columns = [
         "pack_id", "vehicle_id", "model", "chemistry", "soh_min_pct", "soh_std_pct", "soh_median_pct",
         "as_of_date", "rul_days_p05", "rul_days_p50", "rul_days_p95", "censored", "warranty_until",
-        "seen_date",
+        "seen_date", "open_alerts",
     ]  # fmt: skip
     return rows[columns].assign(verdict=[_verdict(row) for _, row in rows.iterrows()])
 

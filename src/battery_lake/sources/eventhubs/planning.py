@@ -76,7 +76,8 @@ def lost(name: str, low: int, high: int) -> DataLossError:
     return DataLossError(
         f"partition {name}: events {low} to {high - 1} are gone",
         why=f"{high - low} events were removed by the hub's retention before they were read",
-        remedy="read more often or keep events longer; failOnDataLoss=false goes on without them",
+        remedy="read more often or keep events longer; failOnDataLoss=false, in the settings"
+        " eventhubs.fail_on_data_loss=false, goes on without them",
     )
 
 
