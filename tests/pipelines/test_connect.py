@@ -11,6 +11,8 @@ from deltalake import DeltaTable
 
 from battery_lake.pipelines.registry import JOBS, TO_GOLD
 
+pytestmark = pytest.mark.timeout(2700)  # Connect starts a Python process for every stream
+LONGEST_S = 1800
 SCRIPT = Path(__file__).with_name("through_connect.py")
 TABLES = sorted({name for job in ("refine", "health") for pipeline in JOBS[job] for name in pipeline.writes})
 WHEN = {"refused_at"}
@@ -26,7 +28,7 @@ def both(made_lake, made_pack, landing_line, tmp_path_factory):
     lines = [landing_line(message) for message in pack.messages]
     found = made.deliver([*lines, "nothing", lines[0]])
     asked = [sys.executable, SCRIPT, folder / "other", made.lake.settings.landing, folder / "reference"]
-    ended = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=900)
+    ended = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=LONGEST_S)
     assert ended.returncode == 0, ended.stderr[-3000:]
     return made, folder / "other", found, ended.stdout
 

@@ -13,6 +13,8 @@ from battery_lake.pipelines.registry import TO_GOLD
 from battery_lake.serving.purge import purges
 from battery_lake.tables.registry import TABLES
 
+pytestmark = pytest.mark.timeout(2400)  # three lakes from their first message
+
 JOBS = (*TO_GOLD, "kpis")
 MOVED_AT = "2026-03-03T02:00:00Z"
 PLACES = ("hub", "partition_id", "sequence_number")
