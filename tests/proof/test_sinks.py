@@ -201,9 +201,13 @@ def disturb(sinks: Sinks, size: Size, work_s: dict[str, float], tell: Callable[[
         is_stalled = size is FULL and name == "twins" and not from_start and lives % LIVES_A_STALL < 2
         stalled = [sinks.stall()] * is_stalled
         within_s = work_s[name] + from_start * sinks.push[name].since_s + is_stalled * STALL_S
-        was_killed = life(sinks, name, draw.random() * within_s, from_start=from_start) is None
+        lived_s = life(sinks, name, draw.random() * within_s, from_start=from_start)
         for thread in stalled:
             thread.join()
+        was_killed = lived_s is None
+        if lived_s is not None and not from_start and not is_stalled:
+            # What is left of a day takes less time than a whole one, and a machine is not always as busy.
+            work_s[name] = (work_s[name] + lived_s - sinks.push[name].since_s) / 2
         kills[name] += was_killed
         is_pending[name] = was_killed
         if lives % 5 == 0 or sum(kills.values()) == size.kills:
