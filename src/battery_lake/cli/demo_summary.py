@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from battery_lake.cli.packs import half_interval, outlook
+from battery_lake.cli.packs import half_interval, outlook, plain_rows
 from battery_lake.cli.show import as_table
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pandas as pd
 
     from battery_lake.lake.access import Lake
     from battery_lake.pipelines.model import RunResult
@@ -38,10 +36,10 @@ def summary(lake: Lake, told: ReportData, results: list[RunResult], report: Path
         "messages": {"kept": told.totals.messages_kept, "refused": told.totals.messages_refused},
         "packs": told.totals.packs,
         "cells": told.totals.cells,
-        "worst_packs": _records(told.worst_packs.head(SHOWN)),
-        "worst_cells": _records(told.worst_cells.head(SHOWN)),
-        "accuracy": _records(told.accuracy),
-        "sinks": _records(told.sinks),
+        "worst_packs": plain_rows(told.worst_packs.head(SHOWN)),
+        "worst_cells": plain_rows(told.worst_cells.head(SHOWN)),
+        "accuracy": plain_rows(told.accuracy),
+        "sinks": plain_rows(told.sinks),
         "rows_this_run": {result.pipeline: result.counts.rows_in for result in results},
         "seconds_this_run": {result.pipeline: round(result.seconds, 1) for result in results},
         "home": str(home),
@@ -49,16 +47,6 @@ def summary(lake: Lake, told: ReportData, results: list[RunResult], report: Path
         "truth": str(home / "truth"),
         "report": str(report.absolute()),
     }
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows as plain dicts, None for what is missing."""
-    rows = frame.to_dict(orient="records")
-    kept = frame.notna().to_dict(orient="records")
-    return [
-        {str(name): value if has[name] else None for name, value in row.items()}
-        for row, has in zip(rows, kept, strict=True)
-    ]
 
 
 def print_summary(outcome: dict[str, Any]) -> None:
@@ -74,11 +62,7 @@ def print_summary(outcome: dict[str, Any]) -> None:
     as_table("worst packs", columns, rows)
     cells = [
         (
-            row["cell_id"],
-            row["soh_pct"],
-            half_interval(row),
-            row["capacity_ah"],
-            row["observations"],
+            row["cell_id"], row["soh_pct"], half_interval(row), row["capacity_ah"], row["observations"],
             outlook(row),
         )
         for row in outcome["worst_cells"]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from battery_lake.cli.base import AsJson, app, options
-from battery_lake.cli.packs import half_interval, outlook
-
-if TYPE_CHECKING:
-    import pandas as pd
+from battery_lake.cli.packs import half_interval, outlook, plain_rows
 
 SHOWN = 50
 
@@ -32,8 +29,7 @@ def packs(
 
     lake = options(context).lake()
     ensure(lake, READ)
-    found = pack_list(lake.read, lake.settings.health.eol_soh_pct, model, limit)
-    rows = [_plain(row) for _, row in found.iterrows()]
+    rows = plain_rows(pack_list(lake.read, lake.settings.health.eol_soh_pct, model, limit))
     if json:
         as_json(rows)
     elif not rows:
@@ -65,16 +61,3 @@ def _shown(row: dict[str, Any]) -> tuple[Any, ...]:
         row["open_alerts"],
         row["verdict"],
     )
-
-
-def _plain(row: pd.Series) -> dict[str, Any]:
-    """A row with nothing where nothing is known, and days as text."""
-    from battery_lake.report import text
-
-    plain: dict[str, Any] = {
-        str(name): None if text.is_absent(value) else value.item() if hasattr(value, "item") else value
-        for name, value in row.items()
-    }
-    for name in ("as_of_date", "warranty_until", "seen_date"):
-        plain[name] = plain[name] and text.date(plain[name])
-    return plain

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from battery_lake.errors import BatteryLakeError
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from battery_lake.lake.access import Lake
 
 
@@ -42,6 +44,16 @@ def pack_named(lake: Lake, pack: str) -> dict[str, Any]:
         why="reference.packs does not hold it" if near else "reference.packs holds no pack",
         remedy=f"did you mean {near[0]['pack_id']}?" if near else "battery-lake reference load --help",
     )
+
+
+def plain_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as plain dicts, None for what is missing."""
+    rows = frame.to_dict(orient="records")
+    kept = frame.notna().to_dict(orient="records")
+    return [
+        {str(name): value if has[name] else None for name, value in row.items()}
+        for row, has in zip(rows, kept, strict=True)
+    ]
 
 
 def half_interval(row: dict[str, Any]) -> float | None:

@@ -50,6 +50,12 @@ def described_packs(packs: DataFrame, eol_soh_pct: float) -> DataFrame:
     )
 
 
+def newest_health(pack_health: DataFrame, names: Sequence[str]) -> DataFrame:
+    """Return some columns of the newest row of gold.pack_health of each pack."""
+    newest = F.max_by(F.struct(*names), "as_of_date").alias("newest")
+    return pack_health.groupBy("pack_id").agg(newest).select("pack_id", "newest.*")
+
+
 def worst_packs(pack_health: DataFrame, cells: DataFrame, limit: int) -> pd.DataFrame:
     """Return the newest row of the packs whose weakest cell is worst, with that cell's deviation.
 
@@ -72,10 +78,7 @@ def worst_packs(pack_health: DataFrame, cells: DataFrame, limit: int) -> pd.Data
         "warranty_until",
     )  # fmt: skip
     ranked = (
-        pack_health
-        .groupBy("pack_id")
-        .agg(F.max_by(F.struct(*names), "as_of_date").alias("newest"))
-        .select("pack_id", "newest.*")
+        newest_health(pack_health, names)
         .join(weakest, on="weakest_cell_id", how="inner")
         .withColumn("alerts", F.array_join("alerts", ", "))
         .orderBy(F.col("soh_min_pct").asc_nulls_last(), "pack_id")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from pyspark.sql import functions as F
 
 from battery_lake.report import text
-from battery_lake.report.load_cells import described_packs
+from battery_lake.report.load_cells import described_packs, newest_health
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,12 +51,7 @@ def pack_list(
         seen_date (its newest day with a session), open_alerts, verdict: words, or why nothing is known.
     """
     packs = described_packs(read("reference.packs"), eol_soh_pct)
-    health = (
-        read("gold.pack_health")
-        .groupBy("pack_id")
-        .agg(F.max_by(F.struct(*_HEALTH), "as_of_date").alias("newest"))
-        .select("pack_id", "newest.*")
-    )
+    health = newest_health(read("gold.pack_health"), _HEALTH)
     weakest = read("gold.cell_current").select(F.col("cell_id").alias("weakest_cell_id"), "soh_std_pct")
     seen = read("gold.battery_passport").groupBy("pack_id").agg(F.max("as_of_date").alias("seen_date"))
     carried = read("reference.pack_assignment").where("valid_to IS NULL")
