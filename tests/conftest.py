@@ -12,8 +12,12 @@ import pytest
 from deltalake import DeltaTable
 from hypothesis import settings as hypothesis_settings
 
-# For the short processes that tests start: the compiler's last stage costs more than it gains there.
-os.environ.setdefault("BATTERY_LAKE_SPARK__JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
+# On a few rows compiling costs more than what is compiled gains: Java's last stage, and every plan of Spark.
+# `make proof`, and the pipelines through Connect, compile as users do.
+QUICK = os.environ.setdefault(
+    "BATTERY_LAKE_SPARK__JAVA_OPTIONS",
+    "-XX:TieredStopAtLevel=1 -Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN",
+)
 
 # No deadline: how long an example takes says more of the machine than of the code.
 hypothesis_settings.register_profile("suite", deadline=None, derandomize=True)
@@ -84,7 +88,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
             "spark.shuffle_partitions=1",
             "spark.driver_memory=2g",
             # Every test has tables of its own; what Delta knows of the last 10,000 would fill the memory.
-            "spark.java_options=-Dspark.databricks.delta.delta.log.cacheSize=60",
+            f"spark.java_options={QUICK} -Dspark.databricks.delta.delta.log.cacheSize=60",
             f"source.format={source}",
         ],
         environment={},

@@ -20,6 +20,8 @@ SMALLEST = {
     "twins_rate": ("--twins", "100"),
     "whole_way": ("--vehicles", "1", "--days", "20"),
 }
+SLOW = {"bronze_to_silver", "daily_cost", "hub_to_twin", "whole_way"}
+"""Minutes each, however small what they run on."""
 
 
 def test_no_benchmark_is_left_out() -> None:
@@ -29,7 +31,10 @@ def test_no_benchmark_is_left_out() -> None:
     assert {file.stem for file in BENCHMARKS.glob("*.py")} == {*SMALLEST, *others}
 
 
-@pytest.mark.parametrize("name", SMALLEST)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.proof] if name in SLOW else []) for name in SMALLEST],
+)
 def test_a_benchmark_runs_and_its_sides_agree(name: str, tmp_path: Path) -> None:
     file = tmp_path / "result.json"
     command = [sys.executable, BENCHMARKS / f"{name}.py", *SMALLEST[name]]

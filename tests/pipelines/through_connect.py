@@ -16,7 +16,12 @@ from battery_lake.session import local_conf
 from battery_lake.settings import load
 
 home, landing, reference = sys.argv[1:]
-os.environ |= {"JAVA_HOME": str(find_java().home), "SPARK_LOCAL_IP": "127.0.0.1", "TZ": "UTC"}
+os.environ |= {
+    "JAVA_HOME": str(find_java().home),
+    "PYSPARK_PYTHON": sys.executable,  # the server starts Python for every stream, not the one on the PATH
+    "SPARK_LOCAL_IP": "127.0.0.1",
+    "TZ": "UTC",
+}
 time.tzset()
 given = [
     f"home={home}", f"source.landing={landing}", "spark.shuffle_partitions=1",

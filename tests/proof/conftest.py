@@ -33,7 +33,9 @@ COUNTED = ("ingest", "refine")
 
 LISTED = 3
 
-ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("BATTERY_LAKE_")}
+ENVIRONMENT = {
+    name: value for name, value in os.environ.items() if not name.startswith("BATTERY_LAKE_PROOF_")
+}
 """Of the commands: the size of a proof is no setting of theirs."""
 
 
