@@ -123,10 +123,12 @@ def local_conf(settings: Settings, jars: Sequence[Path]) -> dict[str, str]:
 
 
 def _java_options(scratch: Path) -> list[str]:
-    """Options of the one Java process: collector, UTC, and the log to a file."""
+    """Options of the one Java process: collector, stacks, UTC, and the log to a file."""
     return [
         "-XX:+UseParallelGC",
         "-XX:-UsePerfData",
+        # A stream that stops searches the message of what went wrong by recursion, a frame a character.
+        "-Xss8m",
         "-Duser.timezone=UTC",
         f"-Dlog4j2.configurationFile={_LOG_CONFIG.as_uri()}",
         f'"-Dbattery_lake.spark_log={scratch / "spark.log"}"',

@@ -3,6 +3,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 from battery_lake.settings import known_keys
 from battery_lake.tables.kpis import KPIS
 from battery_lake.tables.registry import TABLES
@@ -11,7 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    import pytest
     from pyspark.sql import SparkSession
 
 
@@ -77,6 +78,25 @@ def test_the_status_of_an_empty_home_is_empty(
     assert outcome.json == {"tables": {}, "pipelines": []}
     assert run("--set", f"home={tmp_path / 'home'}", "status").code == 0
     assert not (tmp_path / "home" / "lake").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("packs",), 0), (("alerts",), 0), (("quarantine", "list"), 0),
+        (("report", "--out", "report.html"), 0),
+        (("explain", "P1"), 1), (("report", "certificate", "P1"), 1), (("passport", "export", "--all"), 1),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)  # fmt: skip
+def test_looking_at_an_empty_home_makes_no_table(
+    run: Callable[..., Any], spark: SparkSession, elsewhere: Path, arguments: tuple[str, ...], code: int
+) -> None:
+    del spark
+    outcome = run("--set", f"home={elsewhere / 'home'}", *arguments)
+    assert outcome.code == code, outcome.err
+    assert "Traceback" not in outcome.err
+    assert not (elsewhere / "home" / "lake").exists()
 
 
 def test_the_status_of_a_demo_counts_tables_and_pipelines(

@@ -24,12 +24,11 @@ def packs(
 ) -> None:
     """List the packs, the weakest first; of those without an estimate, why they have none."""
     from battery_lake.cli.show import as_json, as_table
-    from battery_lake.lake.create import ensure
-    from battery_lake.report.load_packs import READ, pack_list
+    from battery_lake.lake.look import looking_at
+    from battery_lake.report.load_packs import pack_list
 
     lake = options(context).lake()
-    ensure(lake, READ)
-    rows = plain_rows(pack_list(lake.read, lake.settings.health.eol_soh_pct, model, limit))
+    rows = plain_rows(pack_list(looking_at(lake), lake.settings.health.eol_soh_pct, model, limit))
     if json:
         as_json(rows)
     elif not rows:

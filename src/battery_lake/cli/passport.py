@@ -37,15 +37,12 @@ def export(
     from battery_lake.cli.packs import pack_named
     from battery_lake.cli.show import as_json
     from battery_lake.errors import BatteryLakeError
-    from battery_lake.lake.create import ensure
     from battery_lake.pipelines.export_passports import export_passports
-    from battery_lake.tables.registry import TABLES
 
     if bool(pack) == every:
         raise typer.BadParameter("name a pack, or say --all")
     told_by_maker = _declared(declared) if declared else {}
     lake = options(context).lake()
-    ensure(lake, TABLES)
     if pack:
         pack_named(lake, pack)
     folder = out or lake.settings.home / "passports"

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from battery_lake.cli.packs import pack_named
 from battery_lake.clock import utc_now
-from battery_lake.lake.create import ensure
+from battery_lake.lake.look import looking_at
 from battery_lake.pipelines.export_passports import file_name
 from battery_lake.pipelines.sinks_held import sinks_held
 from battery_lake.report.certificate import render_certificate
@@ -18,7 +18,6 @@ from battery_lake.report.html import days_of, render
 from battery_lake.report.load import load
 from battery_lake.report.load_certificate import load_certificate
 from battery_lake.report.selection import WEAKEST, Selection
-from battery_lake.tables.registry import TABLES
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,9 +31,8 @@ if TYPE_CHECKING:
 
 def read_report_data(lake: Lake, selection: Selection = WEAKEST) -> ReportData:
     """Read what the report shows; tables that nothing has filled yet are empty."""
-    ensure(lake, TABLES)
     return load(
-        lake.read,
+        looking_at(lake),
         generated_at=utc_now(),
         location=lake.settings.lake.catalog or str(lake.settings.home.absolute()),
         truth=truth(lake),
@@ -66,10 +64,9 @@ def read_certificate_data(lake: Lake, pack_id: str) -> CertificateData:
     BatteryLakeError
         No pack has that name.
     """
-    ensure(lake, TABLES)
     pack, settings = pack_named(lake, pack_id), lake.settings
     return load_certificate(
-        lake.read,
+        looking_at(lake),
         pack,
         generated_at=utc_now(),
         location=settings.lake.catalog or str(settings.home.absolute()),
@@ -90,7 +87,7 @@ def truth(lake: Lake) -> DataFrame | None:
         measured = lake.spark.read.parquet(str(root / "replay"))
         frames.append(measured.withColumn("set_name", F.concat(F.lit("measured "), "pack_id")))
     if any((root / "fleet").glob("*.parquet")):
-        chemistry = lake.read("reference.packs").select("pack_id", "chemistry")
+        chemistry = looking_at(lake)("reference.packs").select("pack_id", "chemistry")
         simulated = lake.spark.read.parquet(str(root / "fleet")).join(chemistry, on="pack_id", how="inner")
         frames.append(simulated.withColumn("set_name", F.concat(F.lit("simulated "), "chemistry")))
     if not frames:

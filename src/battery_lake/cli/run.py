@@ -142,13 +142,11 @@ def quarantine_list(context: typer.Context, json: AsJson = False) -> None:
     from pyspark.sql import functions as F
 
     from battery_lake.cli.show import as_json, as_table
-    from battery_lake.lake.create import ensure
+    from battery_lake.lake.look import looking_at
 
     lake = options(context).lake()
-    ensure(lake, ("silver.quarantine",))
     rows = (
-        lake
-        .read("silver.quarantine")
+        looking_at(lake)("silver.quarantine")
         .select("device_id", "refused_at", F.explode("reasons").alias("r"))
         .groupBy("r.code", "device_id")
         .agg(

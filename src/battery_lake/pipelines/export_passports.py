@@ -10,6 +10,7 @@ from urllib.parse import quote
 from pyspark.sql import functions as F
 
 from battery_lake.gold.battery_passport import METHOD
+from battery_lake.lake.look import looking_at
 from battery_lake.serving.passport import checked, passport
 from battery_lake.serving.passport_fields import Known
 from battery_lake.whole_file import write_whole
@@ -70,12 +71,13 @@ def export_passports(
 
 def _newest(lake: Lake, pack_id: str) -> DataFrame:
     """The newest counters of each pack beside its specification."""
-    counters = lake.read("gold.battery_passport").where(F.col("method_version") == METHOD)
+    read = looking_at(lake)
+    counters = read("gold.battery_passport").where(F.col("method_version") == METHOD)
     if pack_id:
         counters = counters.where(F.col("pack_id") == pack_id)
     names = [F.col(name) for name in counters.columns if name != "pack_id"]
     newest = counters.groupBy("pack_id").agg(F.max_by(F.struct(*names), "as_of_date").alias("counters"))
-    packs = lake.read("reference.packs")
+    packs = read("reference.packs")
     return newest.join(packs.select("pack_id", F.struct("*").alias("pack")), on="pack_id", how="inner")
 
 

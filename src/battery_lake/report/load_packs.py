@@ -15,10 +15,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame
 
-READ: Final = (
-    "reference.packs", "reference.pack_assignment", "gold.pack_health", "gold.cell_current",
-    "gold.battery_passport", "gold.alert",
-)  # fmt: skip
 NEVER_SEEN: Final = "no session yet"
 NO_WINDOW: Final = "no capacity told yet"
 _HEALTH: Final = (
@@ -35,7 +31,7 @@ def pack_list(
     Parameters
     ----------
     read
-        Gives a table by its name: those of :data:`READ`.
+        Gives a table by its name.
     eol_soh_pct
         End of life of packs that name none. [%]
     model
