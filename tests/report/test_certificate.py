@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from battery_lake.report.certificate import CertificateData, render_certificate, warranty, warranty_until
+from battery_lake.report.certificate import (
+    CertificateData,
+    history_svg,
+    render_certificate,
+    warranty,
+    warranty_until,
+)
 from battery_lake.report.theme import PALETTES
 
 if TYPE_CHECKING:
@@ -121,3 +127,11 @@ def test_the_chart_draws_in_the_colours_of_the_page(tmp_path: Path) -> None:
     drawn = (tmp_path / "certificate.html").read_text(encoding="utf-8")
     assert "<svg" in drawn
     assert PALETTES["light"]["weak"] in drawn.split("<svg")[1]
+
+
+def test_a_history_of_one_day_is_drawn_as_points_and_a_bar() -> None:
+    long, short = known(), known()
+    short = replace(short, history=short.history.head(1))
+    marks = ("mark-area", "mark-line", "mark-symbol")
+    assert [mark in history_svg(long) for mark in marks] == [True, True, False]
+    assert [mark in history_svg(short) for mark in marks] == [False, False, True]

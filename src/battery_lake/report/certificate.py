@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 import battery_lake
 from battery_lake.report import text, theme
-from battery_lake.report.chart import day_axis, pct_axis, records, spec
+from battery_lake.report.chart import band_mark, day_axis, line_mark, pct_axis, records, spec
 from battery_lake.report.data import INTERVAL_SIGMAS
 from battery_lake.report.html import environment, source, write
 
@@ -209,15 +209,15 @@ def history_svg(data: CertificateData) -> str:
     x = day_axis()
     layers: list[dict[str, Any]] = [
         {
-            "mark": {"type": "area", "style": "band"},
+            "mark": band_mark(len(rows)),
             "encoding": {"x": x, "y": pct_axis("low_pct", "SOH [%]"), "y2": {"field": "high_pct"}},
         },
         {
-            "mark": {"type": "line", "style": "weakest"},
+            "mark": line_mark("weakest", len(rows)),
             "encoding": {"x": x, "y": pct_axis("soh_pct", "SOH [%]")},
         },
         {
-            "mark": {"type": "line", "style": "median"},
+            "mark": line_mark("median", len(rows)),
             "encoding": {"x": x, "y": pct_axis("soh_median_pct", "SOH [%]")},
         },
     ]  # fmt: skip

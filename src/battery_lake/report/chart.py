@@ -18,6 +18,8 @@ Spec = dict[str, Any]
 
 SCHEMA: Final = "https://vega.github.io/schema/vega-lite/v6.json"
 DIGITS: Final = 3
+POINT: Final = {"type": "point", "filled": True, "size": 50, "opacity": 1}
+BAR: Final = {"type": "rule", "strokeWidth": 8, "strokeOpacity": 0.22}
 UTC_MINUTE: Final = "utcyearmonthdatehoursminutes"
 EPOCH: Final = pd.Timestamp("1970-01-01", tz="UTC")
 
@@ -85,6 +87,16 @@ def spec(layers: list[Spec], *, height: int, rows: list[dict[str, Any]] | None =
         "layer": layers,
     }
     return whole if rows is None else {**whole, "data": {"values": rows}}
+
+
+def line_mark(style: str, days: int) -> Spec:
+    """Return the mark of a course over days: of a single day, of which no line can be drawn, a point."""
+    return {"type": "line", "style": style} if days > 1 else POINT | {"style": style}
+
+
+def band_mark(days: int) -> Spec:
+    """Return the mark of an interval over days: of a single day a bar."""
+    return {"style": "band"} | ({"type": "area"} if days > 1 else BAR)
 
 
 def day_axis(field: str = "as_of_date", title: str | None = None) -> Spec:

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Final
 
 import pandas as pd
 
-from battery_lake.report.chart import Chart, Spec, day_axis, pct_axis, records, spec, tooltip
+from battery_lake.report.chart import (
+    Chart,
+    Spec,
+    band_mark,
+    day_axis,
+    line_mark,
+    pct_axis,
+    records,
+    spec,
+    tooltip,
+)
 from battery_lake.report.text import date, number, span
 
 if TYPE_CHECKING:
@@ -95,10 +105,12 @@ def _ribbon(data: ReportData, group: tuple[str, str], index: int) -> Chart:
         f" {number(newest['soh_min_pct'], 1)} %."
     )
     columns = ("as_of_date", "vehicles", "soh_pct_p10", "soh_pct_p50", "soh_pct_p90", "soh_min_pct")
-    return Chart(name, title, alt, spec(_ribbon_layers(), height=HEIGHT, rows=records(rows, columns)))
+    return Chart(
+        name, title, alt, spec(_ribbon_layers(len(rows)), height=HEIGHT, rows=records(rows, columns))
+    )
 
 
-def _ribbon_layers() -> list[Spec]:
+def _ribbon_layers(days: int) -> list[Spec]:
     """Return the layers of band, median and weakest cell."""
     tips = tooltip(
         ("as_of_date", "day", "%Y-%m-%d"), ("vehicles", "packs", ",.0f"), ("soh_pct_p10", "10 % [%]", ".1f"),
@@ -108,15 +120,15 @@ def _ribbon_layers() -> list[Spec]:
     x = day_axis()
     return [
         {
-            "mark": {"type": "area", "style": "band"},
+            "mark": band_mark(days),
             "encoding": {"x": x, "y": pct_axis("soh_pct_p10", "SOH [%]"), "y2": {"field": "soh_pct_p90"}},
         },
         {
-            "mark": {"type": "line", "style": "median"},
+            "mark": line_mark("median", days),
             "encoding": {"x": x, "y": pct_axis("soh_pct_p50", "SOH [%]")},
         },
         {
-            "mark": {"type": "line", "style": "weakest"},
+            "mark": line_mark("weakest", days),
             "encoding": {"x": x, "y": pct_axis("soh_min_pct", "SOH [%]")},
         },
         {
