@@ -25,13 +25,13 @@ help: ## list these targets
 demo: $(INSTALLED) ## simulate a fleet, run the whole lakehouse on it, write the report
 	@$(BIN)/battery-lake demo $(if $(DATA),--data $(DATA)) $(ARGS)
 
-# Two Sparks side by side: one alone keeps no more than one core busy on tests' small data.
+# Three Sparks side by side: on tests' small data one alone keeps less than one core busy.
 test: $(VENV)/.dev ## run the tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 SPARK42 := .venv-spark42
 test-spark42: $(SPARK42)/.ready ## run the tests of sources, streams and the lake with Spark 4.2
-	@$(SPARK42)/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+	@$(SPARK42)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder \
 	  tests/sources/eventhubs tests/sources/files tests/pipelines tests/lake $(ARGS)
 
 lint: $(VENV)/.dev ## check style, types, layers and declared dependencies

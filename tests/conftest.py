@@ -16,7 +16,9 @@ from hypothesis import settings as hypothesis_settings
 # `make proof`, and the pipelines through Connect, compile as users do.
 QUICK = os.environ.setdefault(
     "BATTERY_LAKE_SPARK__JAVA_OPTIONS",
-    "-XX:TieredStopAtLevel=1 -Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN",
+    # Without its last stage Java keeps little room for code, and sweeps it all the time.
+    "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
+    " -Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN",
 )
 
 # No deadline: how long an example takes says more of the machine than of the code.
