@@ -24,6 +24,8 @@ COMPARED = [
     name for name in TABLES if name.split(".")[0] in {"silver", "gold", "reference"} and name not in COUNTED
 ]
 
+OF_PACKS = ("silver.telemetry", "gold.session", "gold.cell_health", "gold.cell_current", "gold.pack_health")
+
 
 class Stops:
     """Breaks a run off after so many steps, each of which is committed."""
@@ -104,6 +106,22 @@ def held(lake, vehicle="V1", packs=("A",)):
     return found
 
 
+def test_a_forgotten_vehicle_is_gone_and_the_other_is_as_it_was(
+    made_lake, made_pack, landing_line, tmp_path, spark
+):
+    packs = [made_pack("A", "V1", (48.0, 44.5)).day(), made_pack("B", "V2", (46.0, 45.0)).day()]
+    lake = made_lake(tmp_path, packs)
+    lake.deliver([landing_line(message) for pack in packs for message in pack.messages])
+    kept = {name: [row for row in lake.rows(name) if row["pack_id"] == "B"] for name in OF_PACKS}
+    assert all(kept.values())
+    assert set(held(lake)) >= set(OF_PACKS)
+    forget(lake.lake, "V1", Silent(), is_rehearsal=False)
+    assert not held(lake)
+    assert {name: lake.rows(name) for name in OF_PACKS} == kept
+    physically_gone(lake, spark)
+
+
+@pytest.mark.proof
 def test_a_forgotten_vehicle_leaves_the_lake_as_if_it_had_never_been(lakes, spark):
     lake, never, day_after = lakes
     would = forget(lake.lake, "V1", Silent(), is_rehearsal=True)

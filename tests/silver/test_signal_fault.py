@@ -111,6 +111,7 @@ def test_each_story_shows_what_is_wrong_with_it_and_nothing_else(frame: Callable
     assert found == {name: expected for name, (_, expected) in STORIES.items()}
 
 
+@pytest.mark.usefixtures("compiled")
 @pytest.mark.skipif(not CARS.is_dir(), reason="the logs of real cars are not beside the repository")
 def test_nothing_is_found_in_the_logs_of_three_real_cars(
     spark: SparkSession, frame: Callable[..., DataFrame]
