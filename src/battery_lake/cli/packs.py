@@ -14,11 +14,9 @@ if TYPE_CHECKING:
 
 def first_rows(lake: Lake, name: str, where: Any, *order: Any, limit: int = 1) -> list[dict[str, Any]]:
     """Return the first rows of a table; none where there is no table yet."""
-    from battery_lake.lake.create import exists
+    from battery_lake.lake.look import looking_at
 
-    if not exists(lake, name):
-        return []
-    rows = lake.read(name).where(where)
+    rows = looking_at(lake)(name).where(where)
     return [
         row.asDict(recursive=True) for row in (rows.orderBy(*order) if order else rows).limit(limit).collect()
     ]

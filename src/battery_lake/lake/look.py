@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import functions as F
 
+from battery_lake.lake.create import exists
 from battery_lake.tables.registry import table
 
 if TYPE_CHECKING:
@@ -33,11 +33,10 @@ def looking_at(lake: Lake) -> Callable[[str], DataFrame]:
 
     def read(name: str) -> DataFrame:
         contract = table(name)
-        try:
-            stored = lake.read(name)
-            has = set(stored.columns)
-        except AnalysisException:
+        if not exists(lake, name):
             return lake.spark.createDataFrame([], contract.fields)
+        stored = lake.read(name)
+        has = set(stored.columns)
         return stored.select(
             *(
                 F.col(column.name) if column.name in has else F.lit(None).cast(column.type).alias(column.name)
